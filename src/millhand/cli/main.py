@@ -1,0 +1,71 @@
+"""The root command. Each subcommand's module is imported only when that subcommand is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+import click
+
+from millhand import __version__
+
+# name -> (module:attribute, one line of help); the help stands here so that `millhand --help` imports none
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("millhand.cli.init:init", "Lay an empty workspace down."),
+}
+
+EPILOG = """\b
+Examples:
+  millhand init esg && cd esg
+  millhand data add qa.xlsx --map instruction=질문,output=답변
+  millhand config new qa --preset llama3-8b-qlora-l4 --dataset qa
+  millhand train qa
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 findings, 130 interrupted."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports a command's module on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module and return the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their help, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="millhand")
+def millhand() -> None:
+    """Take a domain's documents to a fine-tuned, published and served LLaMA-Factory model."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; what Millhand raises on purpose becomes text."""
+    from millhand.errors import MillhandError
+
+    try:
+        result = millhand.main(args=list(arguments), prog_name="millhand", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return 130
+    except MillhandError as error:
+        from millhand.cli.output import show_error
+
+        show_error(error, as_json="--json" in arguments)
+        return error.exit_code
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,1 @@
+"""Records, their checks, and the registry that LLaMA-Factory reads."""

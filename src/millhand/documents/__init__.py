@@ -1,0 +1,1 @@
+"""Any source -> rows or a document, each with where it came from."""

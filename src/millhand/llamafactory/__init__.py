@@ -1,0 +1,1 @@
+"""What LLaMA-Factory knows and does, without importing it."""

@@ -1,0 +1,1 @@
+"""Where things run: one seam, and the machines behind it."""

@@ -1,0 +1,1 @@
+"""Runs: their plan, steps and ledger, and what they leave."""

@@ -1,0 +1,1 @@
+"""Korean text: one normal form, and what lengths are counted in."""
