@@ -1,0 +1,122 @@
+"""The seam: a place where things run. Nothing above knows which place it has.
+
+A pod has a workspace of its own (on the local pod it is the client's); paths given to it are
+relative to that workspace, with forward slashes. A :class:`Job` outlives the client that started it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from millhand.errors import CommandError
+from millhand.shell import Command
+
+JobPhase = Literal["absent", "starting", "running", "exited", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended and what it printed."""
+
+    command: Command
+    code: int
+    stdout: str
+    stderr: str
+
+    def check(self, *, mend: str = "") -> Result:
+        """Return itself.
+
+        Raises:
+            CommandError: The exit code is not 0.
+        """
+        if self.code != 0:
+            tail = "\n".join((self.stderr or self.stdout).splitlines()[-20:])
+            raise CommandError(self.command.shown(), self.code, tail, mend=mend)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command that runs detached; ``name`` is its folder below the pod's state folder."""
+
+    name: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """What is known of a job.
+
+    ``exited`` comes with the exit code (negative: ended by that signal); ``lost`` means that neither
+    the job nor its supervisor is alive and no exit code was left: killed, or the machine went down.
+    Times are seconds since the epoch, by the pod's clock.
+    """
+
+    phase: JobPhase
+    exit_code: int | None = None
+    pid: int | None = None
+    started_s: float | None = None
+    heartbeat_s: float | None = None
+    ended_s: float | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the job may still do something."""
+        return self.phase in ("starting", "running")
+
+
+class JobHandle(Protocol):
+    """A job that was started, by this client or by an earlier one."""
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+
+    def status(self) -> JobStatus:
+        """Ask the pod."""
+
+    def log(self, offset: int = 0) -> bytes:
+        """What the job printed, both streams, from byte ``offset`` to now."""
+
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """A file of the pod's workspace from byte ``offset``; empty where there is none yet."""
+
+    def stop(self, grace_s: float) -> None:
+        """Ask the job to end (SIGTERM to all its processes); after ``grace_s`` seconds end it."""
+
+
+class Pod(Protocol):
+    """A place where things run."""
+
+    @property
+    def name(self) -> str:
+        """How the ledger and the user call it."""
+
+    @property
+    def python(self) -> str:
+        """The interpreter that holds the training environment there."""
+
+    def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
+        """Run a command to its end."""
+
+    def start(self, job: Job) -> JobHandle:
+        """Start a job detached.
+
+        Raises:
+            MillhandError: A job of that name is still alive, or the program cannot be started.
+        """
+
+    def attach(self, name: str) -> JobHandle:
+        """The job of that name, whatever became of it."""
+
+    def put(self, paths: Iterable[str]) -> None:
+        """Bring files and folders of the client's workspace to the pod's."""
+
+    def get(self, paths: Iterable[str]) -> None:
+        """Bring files and folders of the pod's workspace to the client's."""
+
+    def forward(self, port: int) -> AbstractContextManager[int]:
+        """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port."""
