@@ -1,5 +1,7 @@
 """The pod's side of a job: one standard-library file that runs alone, under any Python >= 3.8.
 
+::
+
     python supervisor.py JOB_FOLDER        < {"argv": [...], "cwd": "...", "env": {...}}
 
 It reads what to run from its standard input (so that secrets lie in no file and no argument list),
@@ -23,38 +25,38 @@ import signal
 import subprocess
 import sys
 import time
-from typing import IO, Any, Dict, Optional
+from pathlib import Path
+from typing import IO, Any
 
 POLL_S = 0.2
 HEARTBEAT_S = 2.0
+LOCK_S = 5.0
+KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 WINDOWS = os.name == "nt"
 
 
-def write_state(folder: str, state: Dict[str, Any]) -> None:
+def write_state(folder: Path, state: dict[str, Any]) -> None:
     """Replace state.json whole: a reader sees the old one or the new one."""
-    path = os.path.join(folder, "state.json")
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
+    temporary = folder / f"state.json.{os.getpid()}.tmp"
+    with temporary.open("w", encoding="utf-8") as file:
         json.dump(state, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(folder / "state.json")
 
 
-def read_state(folder: str) -> Dict[str, Any]:
+def read_state(folder: Path) -> dict[str, Any]:
     """Read state.json; an empty one where the job has not begun."""
     try:
-        with open(os.path.join(folder, "state.json"), encoding="utf-8") as file:
-            state: Dict[str, Any] = json.load(file)
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     return state
 
 
-def take_lock(folder: str) -> Optional[IO[bytes]]:
+def take_lock(folder: Path) -> IO[bytes] | None:
     """Take the job's lock, or return None where something of the job is alive."""
-    # Appending, never truncating: two may open it, one gets the lock.
-    file = open(os.path.join(folder, "lock"), "ab")  # noqa: SIM115 -- held as long as the process lives
+    file = (folder / "lock").open("ab")
     try:
         if WINDOWS:
             import msvcrt
@@ -70,9 +72,9 @@ def take_lock(folder: str) -> Optional[IO[bytes]]:
     return file
 
 
-def is_alive(folder: str) -> bool:
+def is_alive(folder: Path) -> bool:
     """Say whether the supervisor or anything that the job started still runs."""
-    if not os.path.isdir(folder):
+    if not folder.is_dir():
         return False
     lock = take_lock(folder)
     if lock is None:
@@ -90,12 +92,21 @@ def signal_group(pid: int, number: int) -> None:
             os.killpg(pid, number)
 
 
-def _start(order: Dict[str, Any], folder: str, lock: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _take_lock_patiently(folder: Path) -> IO[bytes] | None:
+    # A client that asks whether the job lives holds the lock for a moment: that is no reason to give up.
+    deadline = time.monotonic() + LOCK_S
+    while True:
+        lock = take_lock(folder)
+        if lock is not None or time.monotonic() > deadline:
+            return lock
+        time.sleep(0.01)
+
+
+def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.Popen[bytes]:
     # An flock lives as long as any process holds the open file: the job inherits it, so an orphan whose
     # supervisor was killed is still seen as alive.
     inherited = () if WINDOWS else (lock.fileno(),)
-    log = os.open(os.path.join(folder, "log.txt"), os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-    try:
+    with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
             order["argv"],
             cwd=order["cwd"],
@@ -106,69 +117,72 @@ def _start(order: Dict[str, Any], folder: str, lock: IO[bytes]) -> "subprocess.P
             start_new_session=not WINDOWS,
             pass_fds=inherited,
         )
-    finally:
-        os.close(log)
 
 
-def _grace(folder: str) -> Optional[float]:
+def _grace_s(folder: Path) -> float | None:
     try:
-        with open(os.path.join(folder, "stop"), encoding="utf-8") as file:
-            return float(file.read() or 0)
-    except (FileNotFoundError, ValueError):
+        return float((folder / "stop").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none yet, or half-written: the next look will do
         return None
 
 
-def _watch(process: "subprocess.Popen[bytes]", folder: str, state: Dict[str, Any]) -> int:
-    kill_at: Optional[float] = None
-    beat = time.time()
+def _watch(process: subprocess.Popen[bytes], folder: Path, state: dict[str, Any]) -> int:
+    kill_at: float | None = None
+    beat = time.monotonic()
     while process.poll() is None:
-        now = time.time()
+        now = time.monotonic()
         if kill_at is None:
-            grace = _grace(folder)
-            if grace is not None:
-                kill_at = now + grace
-                signal_group(process.pid, signal.SIGTERM)
+            grace_s = _grace_s(folder)
+            if grace_s is not None:
+                kill_at = now + grace_s
+                # Only the job itself: its data loaders must live until it has saved its checkpoint.
+                process.terminate()
         elif now >= kill_at:
-            signal_group(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+            signal_group(process.pid, KILL)
         if now - beat >= HEARTBEAT_S:
             beat = now
-            write_state(folder, {**state, "heartbeat_s": now})
+            write_state(folder, {**state, "heartbeat_s": time.time()})
         time.sleep(POLL_S)
     return process.returncode
 
 
-def supervise(folder: str, order: Dict[str, Any]) -> int:
+def _refuse(folder: Path, state: dict[str, Any], reason: str) -> None:
+    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        log.write(f"{reason}\n")
+    write_state(folder, {**state, "phase": "exited", "exit_code": 127, "ended_s": time.time()})
+
+
+def supervise(folder: Path, order: dict[str, Any]) -> int:
     """Run the job to its end and leave its exit code in state.json; 127 where it cannot be started."""
-    lock = take_lock(folder)
+    lock = _take_lock_patiently(folder)
     if lock is None:
         print("a job of this name is alive", file=sys.stderr)
         return 75
-    if not WINDOWS:
-        os.set_inheritable(lock.fileno(), True)
-    state: Dict[str, Any] = {"phase": "running", "started_s": time.time(), "argv": order["argv"]}
+    state: dict[str, Any] = {"phase": "running", "started_s": time.time(), "argv": order["argv"]}
     try:
         process = _start(order, folder, lock)
     except OSError as error:
-        with open(os.path.join(folder, "log.txt"), "a", encoding="utf-8") as log:
-            log.write(f"cannot start {order['argv'][0]}: {error}\n")
-        write_state(folder, {**state, "phase": "exited", "exit_code": 127, "ended_s": time.time()})
+        _refuse(folder, state, f"cannot start {order['argv'][0]}: {error}")
         return 0
     state["pid"] = process.pid
     write_state(folder, {**state, "heartbeat_s": time.time()})
     code = _watch(process, folder, state)
-    signal_group(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # what the job left behind
+    signal_group(process.pid, KILL)  # what the job left behind
     write_state(folder, {**state, "phase": "exited", "exit_code": code, "ended_s": time.time()})
     return 0
 
 
+def _heard(_number: int, _frame: object) -> None:
+    """Do nothing. A handler, not SIG_IGN: what is ignored stays ignored in the job, a handler does not."""
+
+
 def main() -> int:
     """Read the order and run it, deaf to the signals of whoever started it."""
-    folder = sys.argv[1]
     order = json.load(sys.stdin)
     for name in ("SIGHUP", "SIGINT"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    return supervise(folder, order)
+            signal.signal(getattr(signal, name), _heard)
+    return supervise(Path(sys.argv[1]), order)
 
 
 if __name__ == "__main__":

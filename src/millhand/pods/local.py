@@ -1,0 +1,207 @@
+"""The local pod: this machine, this workspace, this interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from millhand.errors import CommandError, MillhandError
+from millhand.pods import supervisor
+from millhand.pods.base import Job, JobStatus, Result
+from millhand.shell import Command
+from millhand.workspace import STATE
+
+JOBS = f"{STATE}/jobs"
+_START_S = 10.0
+_ON_WINDOWS = sys.platform == "win32"
+
+
+class LocalPod:
+    """Runs commands in the client's own workspace, jobs detached under the supervisor.
+
+    Args:
+        root: The workspace's root.
+        python: The interpreter that holds the training environment; this one by default.
+    """
+
+    name = "local"
+
+    def __init__(self, root: Path, python: str = sys.executable) -> None:
+        self.root = root
+        self.python = python
+
+    def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
+        """Run a command to its end and return what it printed.
+
+        Raises:
+            CommandError: The program cannot be started, or did not end within ``timeout_s``.
+        """
+        try:
+            done = subprocess.run(
+                command.argv,
+                cwd=self.root / command.cwd,
+                env={**os.environ, **command.revealed_env()},
+                input=stdin,
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CommandError(command.shown(), -9, f"not done after {timeout_s:.0f} s") from error
+        except OSError as error:
+            raise CommandError(command.shown(), 127, str(error)) from error
+        return Result(command, done.returncode, _text(done.stdout), _text(done.stderr))
+
+    def start(self, job: Job) -> LocalJob:
+        """Start a job detached from this process; it lives on when this process ends.
+
+        Raises:
+            MillhandError: A job of that name is alive, or the supervisor did not come up.
+        """
+        folder = self._folder(job.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = LocalJob(self.root, job.name, folder)
+        if supervisor.is_alive(folder):
+            raise MillhandError(f"Job {job.name} is running already.", mend="Wait for it, or stop it first.")
+        for leftover in ("state.json", "stop", "log.txt"):
+            (folder / leftover).unlink(missing_ok=True)
+        order = {
+            "argv": job.command.argv,
+            "cwd": str(self.root / job.command.cwd),
+            "env": job.command.revealed_env(),
+        }
+        self._launch(folder, orjson.dumps(order))
+        _wait_for_state(handle, folder)
+        return handle
+
+    def attach(self, name: str) -> LocalJob:
+        """The job of that name, whatever became of it."""
+        return LocalJob(self.root, name, self._folder(name))
+
+    def put(self, paths: Iterable[str]) -> None:
+        """Check that the paths are there: client and pod share one workspace.
+
+        Raises:
+            MillhandError: One of them does not exist.
+        """
+        missing = [path for path in paths if not (self.root / path).exists()]
+        if missing:
+            raise MillhandError(f"Not in the workspace: {', '.join(missing)}.")
+
+    def get(self, paths: Iterable[str]) -> None:
+        """Check that the paths are there, as :meth:`put` does."""
+        self.put(paths)
+
+    @contextmanager
+    def forward(self, port: int) -> Iterator[int]:
+        """The port itself: client and pod share one loopback interface."""
+        yield port
+
+    def _folder(self, name: str) -> Path:
+        folder = (self.root / JOBS / name).resolve()
+        if not folder.is_relative_to((self.root / JOBS).resolve()):
+            raise ValueError(f"not a job's name: {name!r}")
+        return folder
+
+    def _launch(self, folder: Path, order: bytes) -> None:
+        # The supervisor's own output can only be a fault of the supervisor: it goes to a file of its own.
+        with (folder / "supervisor.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", supervisor.__file__, str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                start_new_session=not _ON_WINDOWS,
+                creationflags=_detached_flags(),
+            )
+        if process.stdin is not None:
+            with process.stdin as stdin:
+                stdin.write(order)
+        _SUPERVISORS.append(process)
+
+
+# Supervisors outlive the handles on them; Popen warns of a child that runs when it is forgotten.
+_SUPERVISORS: list[subprocess.Popen[bytes]] = []
+
+
+class LocalJob:
+    """A job on this machine: its story is read from its folder."""
+
+    def __init__(self, root: Path, name: str, folder: Path) -> None:
+        self._root = root
+        self._name = name
+        self._folder = folder
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self._name
+
+    def status(self) -> JobStatus:
+        """Read state.json, and the lock for whether it can still be believed."""
+        alive = supervisor.is_alive(self._folder)
+        state = supervisor.read_state(self._folder)  # after the lock: a job that ends writes, then unlocks
+        known = {key: state.get(key) for key in ("exit_code", "pid", "started_s", "heartbeat_s", "ended_s")}
+        if state.get("phase") == "exited":
+            return JobStatus("exited", **known)
+        if alive:
+            return JobStatus("running" if state else "starting", **known)
+        return JobStatus("lost" if state else "absent", **known)
+
+    def log(self, offset: int = 0) -> bytes:
+        """What the job printed from byte ``offset`` on."""
+        return _read_from(self._folder / "log.txt", offset)
+
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """A file of the workspace from byte ``offset`` on."""
+        return _read_from(self._root / path, offset)
+
+    def stop(self, grace_s: float) -> None:
+        """Ask the supervisor to end the job and wait for it; end it here where the supervisor is gone."""
+        (self._folder / "stop").write_text(f"{grace_s}", encoding="utf-8")
+        deadline = time.monotonic() + grace_s + 2 * supervisor.HEARTBEAT_S
+        while time.monotonic() < deadline:
+            if not supervisor.is_alive(self._folder):
+                return
+            time.sleep(supervisor.POLL_S)
+        pid = self.status().pid
+        if pid is not None and supervisor.is_alive(self._folder):
+            supervisor.signal_group(pid, supervisor.KILL)
+
+
+def _wait_for_state(handle: LocalJob, folder: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if handle.status().phase in ("running", "exited"):
+            return
+        time.sleep(0.02)
+    raise MillhandError(
+        f"The job's supervisor did not come up: {_text((folder / 'supervisor.log').read_bytes())}"
+    )
+
+
+def _read_from(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", errors="replace")
+
+
+def _detached_flags() -> int:
+    if sys.platform == "win32":
+        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    return 0
