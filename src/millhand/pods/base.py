@@ -40,10 +40,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A command that runs detached; ``name`` is its folder below the pod's state folder."""
+    """A command that runs detached; ``name`` is its folder below the pod's state folder.
+
+    A ``tethered`` job (a server for this client alone) ends when the client does, however that ends.
+    """
 
     name: str
     command: Command
+    tethered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

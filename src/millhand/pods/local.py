@@ -76,8 +76,9 @@ class LocalPod:
             "argv": job.command.argv,
             "cwd": str(self.root / job.command.cwd),
             "env": job.command.revealed_env(),
+            "tethered": job.tethered,
         }
-        self._launch(folder, orjson.dumps(order))
+        self._launch(folder, orjson.dumps(order) + b"\n", tethered=job.tethered)
         _wait_for_state(handle, folder)
         return handle
 
@@ -110,7 +111,7 @@ class LocalPod:
             raise ValueError(f"not a job's name: {name!r}")
         return folder
 
-    def _launch(self, folder: Path, order: bytes) -> None:
+    def _launch(self, folder: Path, order: bytes, *, tethered: bool) -> None:
         # The supervisor's own output can only be a fault of the supervisor: it goes to a file of its own.
         with (folder / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
@@ -123,8 +124,10 @@ class LocalPod:
                 creationflags=_detached_flags(),
             )
         if process.stdin is not None:
-            with process.stdin as stdin:
-                stdin.write(order)
+            process.stdin.write(order)
+            process.stdin.flush()
+            if not tethered:  # a tether is this pipe: the system closes it with this process
+                process.stdin.close()
         _SUPERVISORS.append(process)
 
 

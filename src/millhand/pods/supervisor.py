@@ -2,18 +2,20 @@
 
 ::
 
-    python supervisor.py JOB_FOLDER        < {"argv": [...], "cwd": "...", "env": {...}}
+    python supervisor.py JOB_FOLDER        < {"argv": [...], "cwd": "...", "env": {...}, "tethered": false}
 
-It reads what to run from its standard input (so that secrets lie in no file and no argument list),
-starts it in a session of its own and keeps the job's story in JOB_FOLDER:
+It reads what to run from the first line of its standard input (so that secrets lie in no file and no
+argument list), starts it in a session of its own and keeps the job's story in JOB_FOLDER:
 
     state.json   phase, pid, exit code, times; replaced whole at each change and heartbeat
     log.txt      what the job prints, both streams
     lock         locked by the supervisor and by all that the job starts, as long as one of them lives
     stop         made by a client: end the job; holds the seconds of grace
 
-A client may vanish at any point: nothing here depends on it. When the lock is free and the phase is
-not ``exited``, the job is lost: the machine went down, or somebody killed the supervisor and the job.
+A client may vanish at any point: nothing here depends on it, unless the job is ``tethered`` (a server for
+one client): then the end of the standard input, which comes with the client's end, ends the job. When the
+lock is free and the phase is not ``exited``, the job is lost: the machine went down, or somebody killed
+the supervisor and the job.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -119,6 +122,12 @@ def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.P
         )
 
 
+def _tether(folder: Path) -> None:
+    """Wait for the client's end, then ask for the job's."""
+    sys.stdin.read()
+    (folder / "stop").write_text("5", encoding="utf-8")
+
+
 def _grace_s(folder: Path) -> float | None:
     try:
         return float((folder / "stop").read_text(encoding="utf-8"))
@@ -166,6 +175,8 @@ def supervise(folder: Path, order: dict[str, Any]) -> int:
         return 0
     state["pid"] = process.pid
     write_state(folder, {**state, "heartbeat_s": time.time()})
+    if order.get("tethered"):
+        threading.Thread(target=_tether, args=(folder,), daemon=True).start()
     code = _watch(process, folder, state)
     signal_group(process.pid, KILL)  # what the job left behind
     write_state(folder, {**state, "phase": "exited", "exit_code": code, "ended_s": time.time()})
@@ -178,7 +189,7 @@ def _heard(_number: int, _frame: object) -> None:
 
 def main() -> int:
     """Read the order and run it, deaf to the signals of whoever started it."""
-    order = json.load(sys.stdin)
+    order = json.loads(sys.stdin.readline())
     for name in ("SIGHUP", "SIGINT"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _heard)

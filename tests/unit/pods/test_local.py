@@ -111,6 +111,22 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert handle.log() == b"done\n"
 
 
+def test_a_tethered_job_ends_with_its_client(pod: LocalPod, workspace: Workspace) -> None:
+    client = f"""
+import os, signal
+from pathlib import Path
+from millhand.pods.base import Job
+from millhand.pods.local import LocalPod
+from millhand.shell import Command
+job = Job("j", Command(({sys.executable!r}, "-c", "import time; time.sleep(60)")), tethered=True)
+assert LocalPod(Path({str(workspace.root)!r})).start(job).status().phase == "running"
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", client], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert ended(pod.attach("j")).status().exit_code == -signal.SIGTERM
+
+
 def test_one_name_runs_one_job_at_a_time_and_can_be_used_again(pod: LocalPod) -> None:
     first = pod.start(Job("j", python("import time; time.sleep(60)")))
     with pytest.raises(MillhandError, match="running already"):
