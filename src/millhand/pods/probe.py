@@ -27,9 +27,10 @@ import subprocess
 import sys
 import sysconfig
 import warnings
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
 GB = 1e9
 SMI_TIMEOUT_S = 20
@@ -85,13 +86,12 @@ def python_facts() -> dict[str, Any]:
 
 
 def cgroup_folders(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> list[Path]:
-    """The folders that may limit this process: cgroup v2's, its parents', and v1's controllers."""
+    """The folders that may limit this process: its groups of cgroup v2 and v1, and their parents."""
     folders = [Path(root), Path(root, "cpu"), Path(root, "memory")]
     for line in _read(own).splitlines():
-        group = line.split(":", 2)[-1].strip("/")
-        while line.startswith("0::") and group:
-            folders.append(Path(root, group))
-            group = group.rpartition("/")[0]
+        _, controllers, group = [*line.split(":", 2), "", ""][:3]
+        parts = group.strip("/").split("/") if group.strip("/") else []
+        folders += [Path(root, controllers, *parts[:depth]) for depth in range(1, len(parts) + 1)]
     return folders
 
 
