@@ -1,0 +1,154 @@
+"""The registry: the datasets of a workspace, ours and those that a person entered by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from millhand.datasets import definition as definitions
+from millhand.datasets import info as infos
+from millhand.datasets.definition import Definition
+from millhand.datasets.reading import read_records
+from millhand.datasets.records import Record, Turn
+from millhand.errors import UsageError
+from millhand.files import sha256_file, write_text
+from millhand.text.normal import nearest, nfc
+
+ROWS = "rows.jsonl"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset whose rows lie on this machine.
+
+    ``definition`` is None for an entry made by hand; ``entry`` is what LLaMA-Factory reads.
+    """
+
+    name: str
+    rows_path: Path
+    entry: Mapping[str, Any]
+    definition: Definition | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether Millhand made it, and may change or remove it."""
+        return self.definition is not None
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the file of rows: as dataset.yaml has it, else worked out once."""
+        return self.definition.sha256 if self.definition else sha256_file(self.rows_path)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows as they lie in the file, one after the other.
+
+        Raises:
+            FindingsError: The file is broken (one made by hand, or edited since).
+        """
+        from millhand.documents.tables import open_rows, whole_rows
+
+        return whole_rows(open_rows(self.rows_path))
+
+    def records(self) -> Iterator[Record]:
+        """The rows as records, less those that LLaMA-Factory leaves out (none of a dataset of ours)."""
+        return read_records(self.entry, self.rows())
+
+    def turns(self) -> Iterator[Turn]:
+        """The last exchange of each record: (system, history, question, answer)."""
+        return (record.turn for record in self.records())
+
+    def texts(self) -> Iterator[str]:
+        """Every text that a tokenizer should see: systems, questions, answers, tools; none is empty."""
+        return (text for record in self.records() for text in record.texts())
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """LLaMA-Factory's ``dataset_dir``: dataset_info.json and a folder a dataset."""
+
+    folder: Path
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """All entries by name: those made by hand in their order, then ours by name.
+
+        An entry of ours is worked out anew from its dataset.yaml; what a person added to it is kept.
+
+        Raises:
+            FindingsError: dataset_info.json or a dataset.yaml is broken.
+        """
+        existing, own = infos.read_info(self.folder), self.definitions()
+        by_hand = {name: entry for name, entry in existing.items() if not _is_ours(name, entry, own)}
+        ours = {name: _entry(name, made, existing.get(name, {})) for name, made in own.items()}
+        return by_hand | {name: entry for name, entry in ours.items() if name not in by_hand}
+
+    def definitions(self) -> dict[str, Definition]:
+        """What Millhand made, by name in order; a folder is ours if it holds a dataset.yaml."""
+        found = sorted(self.folder.glob(f"[!.]*/{definitions.FILE}"), key=lambda path: nfc(path.parent.name))
+        return {nfc(path.parent.name): definitions.read_definition(path) for path in found}
+
+    def names(self) -> list[str]:
+        """The names of all datasets, in the order of dataset_info.json."""
+        return list(self.entries())
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset called ``name``.
+
+        Raises:
+            UsageError: There is none of that name, it lies on a hub, or its file is missing.
+            FindingsError: dataset_info.json or its dataset.yaml is broken.
+        """
+        entries, name = self.entries(), nfc(name)
+        if name not in entries:
+            raise _unknown(name, list(entries))
+        entry = entries[name]
+        path = self._local_path(name, entry)
+        ours = path == self.folder / name / ROWS and (path.parent / definitions.FILE).is_file()
+        made = definitions.read_definition(path.parent / definitions.FILE) if ours else None
+        return Dataset(name, path, entry, made)
+
+    def write(self, *, without: str | None = None) -> None:
+        """Write dataset_info.json anew, less the entry of ``without``; untouched where nothing changed.
+
+        Raises:
+            FindingsError: The one that stands is broken; it is left as it is.
+        """
+        entries = {name: entry for name, entry in self.entries().items() if name != without}
+        text = infos.dump_info(entries)
+        path = self.folder / infos.FILE
+        if not path.is_file() or path.read_bytes() != text:
+            write_text(path, text.decode("utf-8"))
+
+    def _local_path(self, name: str, entry: Mapping[str, Any]) -> Path:
+        hub = next((key for key in infos.HUBS if key in entry), None)
+        if hub or not isinstance(entry.get("file_name"), str):
+            where = f"lies elsewhere ({hub}: {entry[hub]})" if hub else "has no file_name"
+            raise UsageError(
+                f"Dataset {name!r} {where}: its rows are not on this machine.",
+                mend="LLaMA-Factory can train on it. To read it here, download and `millhand data add` it.",
+            )
+        path = self.folder / str(entry["file_name"])
+        if not path.is_file():
+            raise UsageError(
+                f"Dataset {name!r} names a file that is not in {self.folder.name}/: {entry['file_name']!r}.",
+                mend=f"Put it there, or mend the file_name in {infos.FILE}.",
+            )
+        return path
+
+
+def _is_ours(name: str, entry: Mapping[str, Any], own: Mapping[str, Definition]) -> bool:
+    """Whether an entry stands for a dataset.yaml; one that a person pointed elsewhere does not."""
+    return name in own and entry.get("file_name") == f"{name}/{ROWS}"
+
+
+def _entry(name: str, made: Definition, existing: Mapping[str, Any]) -> dict[str, Any]:
+    entry = infos.make_entry(name, made.format, made.columns, ranking=made.ranking)
+    return infos.keep_additions(entry, existing)
+
+
+def _unknown(name: str, known: list[str]) -> UsageError:
+    near = nearest(name, known, count=3)
+    there = f"Did you mean {', '.join(near)}?" if near else f"There are: {', '.join(known) or 'none yet'}."
+    return UsageError(f"There is no dataset {name!r}. {there}", mend="Add one: `millhand data add FILE`.")
