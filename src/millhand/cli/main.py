@@ -12,6 +12,7 @@ from millhand import __version__
 # name -> (module:attribute, one line of help); the help stands here so that `millhand --help` imports none
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("millhand.cli.init:init", "Lay an empty workspace down."),
+    "model": ("millhand.cli.model:model", "Make a model that training starts from."),
 }
 
 EPILOG = """\b
