@@ -56,6 +56,22 @@ STARTS_WITH = (
     "peft>=0.18.0,<=0.20.0",
     "trl>=0.18.0,<=0.24.0",
 )
+# What it imports before any command, whatever the model; the rest of REQUIRES serves images, sound, the
+# WebUI and model hubs, and may be left out.
+NEEDED = (
+    "torch",
+    "torchaudio",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "peft",
+    "trl",
+    "omegaconf",
+    "numpy",
+    "packaging",
+    "pyyaml",
+    "safetensors",
+)
 
 Pins = Mapping[str, SpecifierSet]
 
@@ -66,7 +82,7 @@ def normal_name(name: str) -> str:
 
 
 def read_pins(lines: Iterable[str]) -> dict[str, SpecifierSet]:
-    """Read Requires-Dist lines; those of an extra or of another platform, and unreadable ones, are left out."""
+    """Read Requires-Dist lines; those of an extra or another platform, and unreadable ones, are left out."""
     pins: dict[str, SpecifierSet] = {}
     for line in lines:
         try:

@@ -1,0 +1,125 @@
+"""Look at a machine, say what it lacks for training and which command mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from millhand.errors import Finding, Severity
+from millhand.llamafactory import pins
+from millhand.pods.base import Pod
+from millhand.runs.facts import Facts, Gpu, ask
+from millhand.runs.machine_checks import (
+    DISK_FOR_A_GPU_GB,
+    DRIVERS,
+    LITTLE_DISK_GB,
+    check_machine,
+    cuda_major,
+)
+from millhand.runs.stack_checks import INSTALL, asked_pins, check_stack
+
+PACKAGES = (
+    "torch",
+    "torchaudio",
+    "torchvision",
+    "llamafactory",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "peft",
+    "trl",
+    "bitsandbytes",
+    "unsloth",
+    "xformers",
+    "gradio",
+)
+_WORST_FIRST: tuple[Severity, ...] = ("error", "warning", "note")
+State = Literal["ok", "absent", "note", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the doctor's table."""
+
+    what: str
+    found: str
+    wanted: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found, and what is wrong with it, the worst first."""
+
+    facts: Facts
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """The number of errors."""
+        return sum(finding.severity == "error" for finding in self.findings)
+
+    @property
+    def can_train(self) -> bool:
+        """Whether LLaMA-Factory is there and nothing was found that would break a run."""
+        return self.facts.has_stack and not self.errors
+
+    def rows(self) -> list[Row]:
+        """The table: what, found, wanted, and how bad it is."""
+        machine = [_row(self, *line) for line in _machine_lines(self.facts)]
+        return machine + [_row(self, *line) for line in _package_lines(self.facts)]
+
+
+def diagnose(pod: Pod, *, deep: bool = False, install: str = INSTALL) -> Diagnosis:
+    """Look at a pod and judge it; ``install`` is the command that brings the training stack there.
+
+    Raises:
+        MillhandError: The pod has no Python that runs.
+    """
+    facts = ask(pod, deep=deep)
+    return Diagnosis(facts, tuple(findings(facts, install=install)))
+
+
+def findings(facts: Facts, *, install: str = INSTALL) -> list[Finding]:
+    """Every fault of a machine, errors first."""
+    found = [*check_machine(facts), *check_stack(facts)]
+    found = [replace(finding, mend=finding.mend.replace(INSTALL, install)) for finding in found]
+    return sorted(found, key=lambda finding: _WORST_FIRST.index(finding.severity))
+
+
+def _row(diagnosis: Diagnosis, subject: str, what: str, found: str, wanted: str) -> Row:
+    states = [f.severity for f in diagnosis.findings if f.id.startswith(f"doctor.{subject}.")]
+    state: State = states[0] if states else "ok" if found else "absent"
+    return Row(what, found or "-", wanted, state)
+
+
+def _machine_lines(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
+    python, torch = facts.python, facts.torch
+    driver = DRIVERS.get(cuda_major(facts.cuda), "") if facts.gpus else ""
+    disk = DISK_FOR_A_GPU_GB if facts.all_gpus else LITTLE_DISK_GB
+    yield "python", "Python", python.version, str(pins.PYTHON)
+    yield "system", "system", facts.platform.text, ""
+    yield "cores", "cores", str(facts.cores), ""
+    yield "memory", "memory", _gb(facts.memory_gb), ""
+    yield "disk", "free disk", _gb(facts.disk_free_gb), f">={disk:.0f} GB"
+    yield "gpu", "GPU", "; ".join(_gpu_text(gpu) for gpu in facts.all_gpus), ""
+    yield "driver", "NVIDIA driver", facts.driver or "", f">={driver}" if driver else ""
+    yield "cuda", "torch's CUDA", facts.cuda or "", ""
+    yield "cudnn", "cuDNN", str((torch and torch.cudnn) or ""), ""
+
+
+def _gb(size: float | None) -> str:
+    return "" if size is None else f"{size:g} GB"
+
+
+def _gpu_text(gpu: Gpu) -> str:
+    capability = f"compute {gpu.compute_capability}" if gpu.compute_capability else ""
+    return ", ".join(part for part in (gpu.name, _gb(gpu.memory_gb), capability) if part)
+
+
+def _package_lines(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
+    asked = asked_pins(facts)["LLaMA-Factory"]
+    for name in PACKAGES:
+        wanted = f"=={pins.VERSION}" if name == "llamafactory" else pins.wanted_text(name, asked)
+        yield name, name, facts.packages.get(name, ""), wanted
