@@ -13,6 +13,12 @@ from millhand import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("millhand.cli.init:init", "Lay an empty workspace down."),
     "model": ("millhand.cli.model:model", "Make a model that training starts from."),
+    "train": ("millhand.cli.train:train", "Train what a config describes, with LLaMA-Factory."),
+    "export": ("millhand.cli.export:export", "Merge a trained adapter into its base."),
+    "chat": ("millhand.cli.chat:chat", "Ask a trained model."),
+    "serve": ("millhand.cli.serve:serve", "Serve a trained model, OpenAI-compatible, on 127.0.0.1."),
+    "evaluate": ("millhand.cli.evaluate:evaluate", "Count the exact answers of a trained model."),
+    "runs": ("millhand.cli.runs:runs", "List runs and how far they are."),
 }
 
 EPILOG = """\b

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from millhand.llamafactory import output_state
+from millhand.llamafactory import speak as _speak
 from millhand.shell import Command, Secret
 
 # The workspace is the current folder: without -P a file there named like a library would shadow it.
@@ -80,6 +81,15 @@ def inspect_output(python: str, output_dir: str, *, set_aside: bool = False) -> 
     """What lies in a run's output folder, as a command and its standard input."""
     flags = ("--set-aside",) if set_aside else ()
     return Command((python, "-I", "-S", "-", output_dir, *flags)), Path(output_state.__file__).read_bytes()
+
+
+def speak(
+    python: str, folder: str, question: str, env: Mapping[str, str | Secret], *, new_tokens: int
+) -> tuple[Command, bytes]:
+    """Load a model folder and generate a few tokens, as a command and its standard input."""
+    return Command((python, "-P", "-", folder, question, str(new_tokens)), env), Path(
+        _speak.__file__
+    ).read_bytes()
 
 
 def _is_set(value: str | Secret | None) -> bool:

@@ -151,10 +151,17 @@ def inspect(folder: Path) -> dict[str, Any]:
 
 
 def set_aside(folder: Path) -> None:
-    """Rename checkpoints that cannot be resumed from, so that LLaMA-Factory does not take them."""
-    for checkpoint in inspect(folder)["checkpoints"]:
-        if checkpoint["fault"]:
-            rename_aside(folder / checkpoint["name"])
+    """Rename what an unfinished run cannot go on from, so that LLaMA-Factory does not trip over it.
+
+    Final weights without a whole checkpoint make it refuse the folder ("already exists and is not empty").
+    """
+    state = inspect(folder)
+    faulty = [checkpoint for checkpoint in state["checkpoints"] if checkpoint["fault"]]
+    for checkpoint in faulty:
+        rename_aside(folder / checkpoint["name"])
+    if not state["finished"] and len(faulty) == len(state["checkpoints"]):
+        for weights in [path for path in folder.glob("*model*") if path.is_file()]:
+            rename_aside(weights)
 
 
 def rename_aside(path: Path) -> None:

@@ -1,0 +1,68 @@
+"""``millhand chat``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from millhand.cli.output import json_option, print_json, say, stdout
+from millhand.cli.place import config_argument, open_place, pod_option
+
+if TYPE_CHECKING:
+    from millhand.endpoint import Endpoint, Message
+
+EPILOG = """\b
+Examples:
+  millhand chat qa                          a conversation; an empty line ends it
+  millhand chat qa -m "체인은 언제 닦나요?"    one question
+  millhand chat qa --adapter                the adapter on its base, not the merged model"""
+
+
+@click.command(epilog=EPILOG)
+@config_argument
+@click.option("-m", "--message", "questions", multiple=True, help="Ask this and end; may be given again.")
+@click.option("--merged/--adapter", default=None, help="Which model; the merged one if there is one.")
+@pod_option
+@json_option
+def chat(config: str, questions: tuple[str, ...], merged: bool | None, pod_name: str, as_json: bool) -> None:
+    """Ask the model that CONFIG's last finished run made."""
+    from millhand.runs.serve import choose_model, serving
+
+    workspace, project, pod = open_place(config, pod_name)
+    served = choose_model(workspace, pod, project, merged=merged)
+    say(f"Loading {served.what} …")
+    with serving(workspace, pod, served) as (endpoint, _):
+        if questions:
+            _ask(endpoint, questions, as_json=as_json)
+        else:
+            _converse(endpoint)
+
+
+def _ask(endpoint: Endpoint, questions: tuple[str, ...], *, as_json: bool) -> None:
+    answers = [{"question": q, "answer": endpoint.chat([{"role": "user", "content": q}])} for q in questions]
+    if as_json:
+        print_json(answers)
+        return
+    for answer in answers:
+        click.echo(f"Q: {answer['question']}\nA: {answer['answer']}\n")
+
+
+def _converse(endpoint: Endpoint) -> None:
+    said: list[Message] = []
+    say("An empty line ends the conversation.")
+    while question := _next_question():
+        said.append({"role": "user", "content": question})
+        pieces = []
+        for piece in endpoint.stream(said):
+            pieces.append(piece)
+            stdout().out(piece, end="", highlight=False)
+        click.echo()
+        said.append({"role": "assistant", "content": "".join(pieces)})
+
+
+def _next_question() -> str:
+    try:
+        return str(click.prompt("", prompt_suffix="> ", default="", show_default=False, err=True)).strip()
+    except click.Abort:  # the end of the input, or Ctrl-C, ends a conversation as an empty line does
+        return ""

@@ -1,0 +1,36 @@
+"""``millhand export``."""
+
+from __future__ import annotations
+
+import click
+
+from millhand.cli.output import json_option, print_facts, print_json, say
+from millhand.cli.place import config_argument, open_place, pod_option
+
+EPILOG = """\b
+Examples:
+  millhand export qa
+  millhand export qa --run qa-2"""
+
+
+@click.command(epilog=EPILOG)
+@config_argument
+@click.option("--run", "run_name", default="", help="A finished run of the project; the last one by default.")
+@pod_option
+@json_option
+def export(config: str, run_name: str, pod_name: str, as_json: bool) -> None:
+    """Merge a trained adapter into its base; done when the result was loaded and has spoken."""
+    from millhand.cli.watch import TrainingBar
+    from millhand.runs.export import Exporting
+
+    workspace, project, pod = open_place(config, pod_name)
+    exported = Exporting(workspace, pod, project, TrainingBar()).export(run_name)
+    facts = {name: exported.facts[name] for name in ("parameters", "dtype", "question", "answer")}
+    answer = {"run": exported.run.name, "folder": exported.folder, **facts}
+    if as_json:
+        print_json({**answer, "again": exported.again})
+        return
+    if exported.again:
+        say("It was exported before; nothing was done.")
+    print_facts(answer)
+    say(f"Next: millhand chat {project.name}")

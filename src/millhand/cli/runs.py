@@ -1,0 +1,37 @@
+"""``millhand runs``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from millhand.cli.output import json_option, print_json, print_table, say
+
+
+@click.command(epilog="\b\nExamples:\n  millhand runs\n  millhand runs qa --json")
+@click.argument("project", default="")
+@json_option
+def runs(project: str, as_json: bool) -> None:
+    """List the workspace's runs (or PROJECT's): what they made, and how far they are."""
+    from millhand.cli.place import open_pod
+    from millhand.runs.overview import overview
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    rows = overview(workspace, open_pod(workspace, "local"), project)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say("No run yet. Next: millhand config new PROJECT --preset P --dataset D")
+        return
+    columns = ("run", "state", "steps", "loss", "output", "started")
+    table = [
+        (r["run"], r["state"], r["steps"], r["loss"], r["output_dir"], _when(r["created_s"])) for r in rows
+    ]
+    print_table("", columns, table)
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -1,0 +1,55 @@
+"""``millhand train``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from millhand.cli.output import json_option, print_facts, print_json, say
+from millhand.cli.place import config_argument, open_place, pod_option
+
+if TYPE_CHECKING:
+    from millhand.runs.train import Trained
+
+EPILOG = """\b
+Examples:
+  millhand train qa              the same inputs: goes on, or says that it is done
+  millhand train qa --resume     go on from the last whole checkpoint
+  millhand train qa --new        once more, under a new name
+
+CONFIG is a project of llamafactory_configs/, or the path of its train.yaml.
+Ctrl-C saves a checkpoint and stops; the run can be gone on with."""
+
+
+@click.command(epilog=EPILOG)
+@config_argument
+@click.option("--resume", is_flag=True, help="Go on with an earlier run; fail where there is none.")
+@click.option("--new", is_flag=True, help="Start a new run, whatever is there.")
+@pod_option
+@json_option
+def train(config: str, resume: bool, new: bool, pod_name: str, as_json: bool) -> None:
+    """Train the model that CONFIG describes, with LLaMA-Factory."""
+    from millhand.cli.watch import TrainingBar
+    from millhand.errors import UsageError
+    from millhand.runs.train import Training
+
+    if resume and new:
+        raise UsageError("--resume and --new exclude each other.")
+    workspace, project, pod = open_place(config, pod_name)
+    with TrainingBar() as bar:
+        trained = Training(workspace, pod, project, bar).train(resume=resume, new=new)
+    _show(trained, as_json=as_json)
+
+
+def _show(trained: Trained, *, as_json: bool) -> None:
+    run = trained.run
+    answer = {"run": run.name, "output_dir": run.output_dir, "again": trained.again, "curve": trained.curve}
+    if as_json:
+        print_json({**answer, "results": trained.results})
+        return
+    if trained.again:
+        say("These inputs were trained before; nothing was done (`--new` trains once more).")
+    facts = {"run": run.name, "output": run.output_dir, **trained.results, "loss curve": trained.curve}
+    print_facts({name: value for name, value in facts.items() if value is not None})
+    say(f"Next: millhand export {run.project}")

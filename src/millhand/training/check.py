@@ -1,0 +1,82 @@
+"""What would make a training run fail or do nothing, found before anything starts. Pure but for looking.
+
+This is the part of the preflight that a run itself cannot do without; `millhand check` adds the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from millhand.datasets.registry import Registry
+from millhand.errors import Finding, UsageError
+from millhand.training.project import Project
+from millhand.workspace import MODELS, REGISTRY, Workspace
+
+
+def check_train(workspace: Workspace, project: Project, values: Mapping[str, Any]) -> list[Finding]:
+    """Find what keeps a train.yaml from working; an empty list where it may start."""
+    file = workspace.relative(project.path("train"))
+    return [*_work(values, file), *_data(workspace, values, file), *_model(workspace, values, file)]
+
+
+def dataset_names(values: Mapping[str, Any]) -> list[str]:
+    """The datasets of a config: LLaMA-Factory takes a list, or names joined by commas."""
+    names: list[str] = []
+    for key in ("dataset", "eval_dataset"):
+        given = values.get(key) or []
+        names += [n.strip() for n in (given.split(",") if isinstance(given, str) else given)]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _error(name: str, file: str, message: str, why: str, mend: str) -> Finding:
+    return Finding(id=f"train.{name}", severity="error", file=file, message=message, why=why, mend=mend)
+
+
+def _work(values: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    if values.get("do_train") is not True:
+        why = "LLaMA-Factory would load the model, train nothing and end with exit code 0."
+        yield _error(
+            "no-do-train", file, "do_train is not true.", why, f"Add the line `do_train: true` to {file}."
+        )
+    if not isinstance(values.get("output_dir"), str):
+        why = "LLaMA-Factory would write to a folder named by the date."
+        yield _error("no-output-dir", file, "output_dir is missing.", why, "Add `output_dir: outputs/NAME`.")
+    if not isinstance(values.get("model_name_or_path"), str):
+        why = "There is nothing to train."
+        yield _error("no-model", file, "model_name_or_path is missing.", why, "Name a folder or a Hub model.")
+
+
+def _data(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    folder = str(values.get("dataset_dir", "data"))
+    if (workspace.root / folder).resolve() != workspace.registry.resolve():
+        why = f"LLaMA-Factory would read {folder}/dataset_info.json, which Millhand does not keep."
+        yield _error(
+            "dataset-dir", file, f"dataset_dir is {folder!r}.", why, f"Write `dataset_dir: {REGISTRY}`."
+        )
+        return
+    names = dataset_names(values)
+    if not names:
+        yield _error(
+            "no-dataset", file, "dataset is missing.", "There is nothing to learn.", "Add `dataset: NAME`."
+        )
+    registry = Registry(workspace.registry)
+    for name in names:
+        try:
+            registry.dataset(name)
+        except UsageError as error:
+            yield _error("unknown-dataset", file, error.message, "Training would end at once.", error.mend)
+
+
+def _model(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    model = values.get("model_name_or_path")
+    if not isinstance(model, str) or not looks_local(model) or (workspace.root / model).is_dir():
+        return
+    why = "LLaMA-Factory would look for a model of that name on the Hub."
+    mend = f"Make it: `millhand model init {model} --size tiny --from DATASET`, or correct the path."
+    yield _error("no-model-folder", file, f"There is no folder {model}.", why, mend)
+
+
+def looks_local(model: str) -> bool:
+    """Whether a model is named as a path rather than as ``owner/name`` on the Hub."""
+    return model.startswith((f"{MODELS}/", "outputs/", "./", "../", "/", "~")) or model.count("/") > 1
