@@ -12,6 +12,10 @@ from millhand import __version__
 # name -> (module:attribute, one line of help); the help stands here so that `millhand --help` imports none
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("millhand.cli.init:init", "Lay an empty workspace down."),
+    "doctor": ("millhand.cli.doctor:doctor", "Say what this machine has and lacks for training."),
+    "install": ("millhand.cli.install:install", "Bring the training stack into this environment."),
+    "data": ("millhand.cli.data:data", "Make datasets of spreadsheets, CSV, JSON and parquet."),
+    "config": ("millhand.cli.config:config", "Write LLaMA-Factory's configurations from presets."),
     "model": ("millhand.cli.model:model", "Make a model that training starts from."),
     "train": ("millhand.cli.train:train", "Train what a config describes, with LLaMA-Factory."),
     "export": ("millhand.cli.export:export", "Merge a trained adapter into its base."),
