@@ -99,13 +99,13 @@ def _machine_lines(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
     driver = DRIVERS.get(cuda_major(facts.cuda), "") if facts.gpus else ""
     disk = DISK_FOR_A_GPU_GB if facts.all_gpus else LITTLE_DISK_GB
     yield "python", "Python", python.version, str(pins.PYTHON)
-    yield "system", "system", facts.platform.text, ""
+    yield "system", "system", f"{facts.platform.system} {facts.platform.machine}".strip(), ""
     yield "cores", "cores", str(facts.cores), ""
     yield "memory", "memory", _gb(facts.memory_gb), ""
     yield "disk", "free disk", _gb(facts.disk_free_gb), f">={disk:.0f} GB"
     yield "gpu", "GPU", "; ".join(_gpu_text(gpu) for gpu in facts.all_gpus), ""
     yield "driver", "NVIDIA driver", facts.driver or "", f">={driver}" if driver else ""
-    yield "cuda", "torch's CUDA", facts.cuda or "", ""
+    yield "cuda", "torch's CUDA", facts.cuda or ("none: a CPU build" if facts.torch_build else ""), ""
     yield "cudnn", "cuDNN", str((torch and torch.cudnn) or ""), ""
 
 
