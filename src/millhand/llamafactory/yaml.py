@@ -273,7 +273,7 @@ def _float_text(number: float) -> str:
     """``1.0e-4`` as LLaMA-Factory's own examples have it; others as Python writes them."""
     if number != number or number in (float("inf"), float("-inf")):
         return {"nan": ".nan", "inf": ".inf", "-inf": "-.inf"}[str(number)]
-    if number and (abs(number) < 1e-3 or abs(number) >= 1e16):
+    if number and (abs(number) < 1e-2 or abs(number) >= 1e16):
         sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
         rest = "".join(map(str, digits[1:])) or "0"
         return f"{'-' * sign}{digits[0]}.{rest}e{int(exponent) + len(digits) - 1:+d}"

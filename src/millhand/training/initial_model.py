@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -21,6 +18,7 @@ import msgspec
 
 from millhand.errors import Finding, FindingsError, MissingPackageError, UsageError
 from millhand.files import sha256_file, write_text
+from millhand.training.folders import free_name, whole_folder
 from millhand.training.initial_weights import SIZES, Architecture, SizeName, save_weights
 from millhand.training.tokenizer import SMALLEST_VOCAB, TokenizerKind, train_tokenizer
 
@@ -116,7 +114,7 @@ def make_initial_model(
         return standing, "unchanged"
     _require_packages(recipe)
     existed = folder.is_dir() and any(folder.iterdir())
-    with _whole_folder(folder) as unfinished:
+    with whole_folder(folder) as unfinished:
         made = _make(unfinished, recipe, chain.from_iterable(s.texts() for s in sources), note)
     return made, "replaced" if existed else "made"
 
@@ -157,7 +155,7 @@ def _standing(folder: Path, recipe: Recipe, *, replace: bool) -> InitialModel | 
             folder,
             "something else",
             why,
-            f"Choose another folder, for example {os.path.relpath(_free(folder))}.",
+            f"Choose another folder, for example {os.path.relpath(free_name(folder))}.",
         )
     changed = _differences(made.recipe, recipe) + _changed_files(folder, made)
     if not changed:
@@ -165,7 +163,7 @@ def _standing(folder: Path, recipe: Recipe, *, replace: bool) -> InitialModel | 
     if replace:
         return None
     what = f"another model ({'; '.join(changed)})"
-    free = os.path.relpath(_free(folder))
+    free = os.path.relpath(free_name(folder))
     mend = f"Add --replace to make it anew, or choose another folder, for example {free}."
     raise _occupied(folder, what, "Adapters trained on it would no longer fit.", mend)
 
@@ -206,11 +204,6 @@ def _changed_files(folder: Path, made: InitialModel) -> list[str]:
     return [f"{name} is missing" for name in gone] + [f"{name} was changed" for name in changed]
 
 
-def _free(folder: Path) -> Path:
-    numbers = iter(range(2, 10_000))
-    return next(path for n in numbers if not (path := folder.with_name(f"{folder.name}-{n}")).exists())
-
-
 def _require_packages(recipe: Recipe) -> None:
     needed = ["torch", "transformers", "tokenizers", "safetensors"]
     needed += ["sentencepiece"] if recipe.tokenizer == "sentencepiece" else []
@@ -226,22 +219,3 @@ def _versions(recipe: Recipe) -> dict[str, str]:
     names = ["torch", "transformers", "tokenizers"]
     names += ["sentencepiece"] if recipe.tokenizer == "sentencepiece" else []
     return {name: version(name) for name in names}
-
-
-@contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it takes the place of ``folder`` when the block ends well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    unfinished, old = (folder.with_name(f".{folder.name}.{mark}.{end}") for end in ("tmp", "old"))
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        if folder.exists():
-            folder.replace(old)
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if old.exists() and not folder.exists():
-            old.replace(folder)
-        shutil.rmtree(old, ignore_errors=True)
