@@ -107,7 +107,7 @@ def _print_added(added: Added, *, as_json: bool) -> None:
     click.echo(f"{made.name}: {added.status}, {made.rows:,} rows ({made.format})")
     if made.rejected:
         say(
-            f"{made.rejected:,} rows were left out; why stands in dataset_registry/{made.name}/rejected.jsonl"
+            f"Rows left out: {made.rejected:,}; why stands in dataset_registry/{made.name}/rejected.jsonl"
         )
     say(f"Next: millhand data show {made.name}")
 
