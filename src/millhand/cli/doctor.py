@@ -19,7 +19,8 @@ python_option = click.option(
 
 
 @click.command(
-    epilog="\b\nExamples:\n  millhand doctor\n  millhand doctor --deep\n  millhand doctor --json | jq .can_train"
+    epilog="\b\nExamples:\n  millhand doctor\n  millhand doctor --deep\n"
+    "  millhand doctor --json | jq .can_train"
 )
 @python_option
 @click.option("--deep", is_flag=True, help="Also start LLaMA-Factory once (some seconds more).")

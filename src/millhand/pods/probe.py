@@ -16,6 +16,12 @@ Memory and disk are in GB of 10^9 bytes.
 
 from __future__ import annotations
 
+import sys
+
+# First of all: a json.py or torch.py in the current folder, or beside this file, is not the one that is meant.
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", sys.flags.isolated):
+    sys.path.pop(0)
+
 import importlib
 import importlib.util
 import json
@@ -24,7 +30,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 import warnings
 from collections.abc import Iterable
@@ -319,9 +324,6 @@ def main() -> int:
     """Print the facts as JSON, and nothing else on stdout whatever the imports print."""
     out = os.dup(1)
     os.dup2(2, 1)  # native libraries write to descriptor 1 as well
-    # A file called torch.py beside this script or in the current folder is not the torch that is meant.
-    here = str(Path(__file__).resolve().parent) if "__file__" in globals() else ""
-    sys.path[:] = [entry for entry in sys.path if entry not in ("", here)]
     document = json.dumps(probe(sys.argv[1:]))
     with os.fdopen(out, "w", encoding="ascii") as stdout:
         stdout.write(document + "\n")
