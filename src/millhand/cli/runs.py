@@ -28,10 +28,15 @@ def runs(project: str, as_json: bool) -> None:
         return
     columns = ("run", "state", "steps", "loss", "output", "started")
     table = [
-        (r["run"], r["state"], r["steps"], r["loss"], r["output_dir"], _when(r["created_s"])) for r in rows
+        (r["run"], r["state"], r["steps"], _loss(r["loss"]), r["output_dir"], _when(r["created_s"]))
+        for r in rows
     ]
     print_table("", columns, table)
 
 
 def _when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _loss(loss: float | None) -> str:
+    return "" if loss is None else f"{loss:.4f}"

@@ -21,6 +21,8 @@ Examples:
 CONFIG is a project of llamafactory_configs/, or the path of its train.yaml.
 Ctrl-C saves a checkpoint and stops; the run can be gone on with."""
 
+_SHOWN = ("steps", "max_steps", "loss", "eval_loss", "best_eval_loss", "training_s")
+
 
 @click.command(epilog=EPILOG)
 @config_argument
@@ -50,6 +52,8 @@ def _show(trained: Trained, *, as_json: bool) -> None:
         return
     if trained.again:
         say("These inputs were trained before; nothing was done (`--new` trains once more).")
-    facts = {"run": run.name, "output": run.output_dir, **trained.results, "loss curve": trained.curve}
+    results = {name: trained.results.get(name) for name in _SHOWN}
+    shown = {name: f"{v:.4f}" if isinstance(v, float) else v for name, v in results.items()}
+    facts = {"run": run.name, "output": run.output_dir, **shown, "loss curve": trained.curve}
     print_facts({name: value for name, value in facts.items() if value is not None})
     say(f"Next: millhand export {run.project}")

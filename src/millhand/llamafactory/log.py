@@ -70,6 +70,7 @@ class TrainerLog:
     _losses: dict[int, LogPoint] = field(default_factory=dict)
     _evals: dict[int, LogPoint] = field(default_factory=dict)
     _attempt: list[LogPoint] = field(default_factory=list)
+    _earlier_s: float = 0.0
     last: LogPoint | None = None
 
     def feed(self, data: bytes) -> list[LogPoint]:
@@ -92,6 +93,7 @@ class TrainerLog:
 
     def _rewind(self, step: int) -> None:
         # A resumed attempt: what the earlier one logged from here on did not become part of the model.
+        self._earlier_s += self._attempt[-1].elapsed_s
         self._attempt.clear()
         for points in (self._losses, self._evals):
             for later in [known for known in points if known >= step]:
@@ -106,6 +108,11 @@ class TrainerLog:
     def eval_losses(self) -> list[LogPoint]:
         """Evaluation losses by step."""
         return [self._evals[step] for step in sorted(self._evals)]
+
+    @property
+    def training_s(self) -> float:
+        """Seconds of training over all attempts, loading and saving left out."""
+        return self._earlier_s + (self._attempt[-1].elapsed_s if self._attempt else 0.0)
 
     @property
     def remaining_s(self) -> float | None:

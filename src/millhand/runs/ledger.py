@@ -6,6 +6,7 @@ is safe to do again, and one that is marked is never done twice.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -13,8 +14,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from millhand.files import sha256_file
 
@@ -92,7 +91,7 @@ class Ledger:
         query = "SELECT name, began_s, done_s, facts FROM step WHERE run = ? ORDER BY began_s, name"
         with self._open() as db:
             rows = db.execute(query, (run,)).fetchall()
-        return [StepMark(name, began, done, orjson.loads(facts)) for name, began, done, facts in rows]
+        return [StepMark(name, began, done, json.loads(facts)) for name, began, done, facts in rows]
 
     def done(self, run: str, step: str) -> StepMark | None:
         """The mark of a step that is done, else None."""
@@ -132,8 +131,8 @@ class Ledger:
 
 def _run(row: tuple[Any, ...]) -> Run:
     name, project, config, fingerprint, pod, output_dir, created_s, facts = row
-    return Run(name, project, config, fingerprint, pod, output_dir, created_s, orjson.loads(facts))
+    return Run(name, project, config, fingerprint, pod, output_dir, created_s, json.loads(facts))
 
 
 def _dump(value: dict[str, Any]) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode("utf-8")
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

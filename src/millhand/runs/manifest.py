@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from millhand import __version__
 from millhand.datasets.registry import Registry
@@ -40,7 +39,7 @@ def model_facts(workspace: Workspace, ledger: Ledger, values: Mapping[str, Any])
     }
 
 
-def results(log: TrainerLog, state: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def results(log: TrainerLog, state: Mapping[str, Any]) -> dict[str, Any]:
     """What came out. Losses are the log's: LLaMA-Factory's all_results.json is wrong after a resume."""
     losses, evals = log.losses, log.eval_losses
     return {
@@ -49,7 +48,7 @@ def results(log: TrainerLog, state: Mapping[str, Any], seconds: float) -> dict[s
         "loss": losses[-1].loss if losses else None,
         "eval_loss": evals[-1].eval_loss if evals else None,
         "best_eval_loss": min((point.eval_loss or 0.0 for point in evals), default=None),
-        "training_s": round(seconds, 1),
+        "training_s": log.training_s,
     }
 
 
@@ -74,13 +73,13 @@ def build_manifest(
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Write a manifest beside what the run made."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
-    write_text(path, orjson.dumps(dict(manifest), option=options).decode("utf-8") + "\n")
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+    write_text(path, text + "\n")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read a manifest; empty where there is none."""
     if not path.is_file():
         return {}
-    manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+    manifest: dict[str, Any] = json.loads(path.read_bytes())
     return manifest

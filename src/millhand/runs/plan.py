@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import orjson
 
 from millhand.errors import UsageError
 from millhand.runs.ledger import Run
@@ -26,7 +25,8 @@ class Choice:
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
     """One hash over what decides a run's outcome (SHA-256 of canonical JSON)."""
-    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    text = json.dumps(facts, sort_keys=True, default=str)  # YAML gives dates and integers of any size
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def choose(

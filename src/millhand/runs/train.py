@@ -168,19 +168,12 @@ class Training:
         state: Mapping[str, Any],
     ) -> Trained:
         self.ledger.begin(run.name, VERIFIED)
-        seconds = self._seconds(run, followed)
-        outcome = manifest.results(followed.log, state, seconds)
+        outcome = manifest.results(followed.log, state)
         written = manifest.build_manifest(run, values, environment.as_facts(), outcome)
         self.pod.get([run.output_dir])
         manifest.write_manifest(self.workspace.root / run.output_dir / manifest.FILE_NAME, written)
         self.ledger.finish(run.name, VERIFIED, outcome)
         return Trained(run, outcome, followed.log, self._curve(run), again=False)
-
-    def _seconds(self, run: Run, followed: Followed) -> float:
-        status = followed.status
-        if status.started_s is None or status.ended_s is None:
-            return 0.0
-        return status.ended_s - status.started_s
 
     def _curve(self, run: Run) -> str | None:
         path = f"{run.output_dir}/training_loss.png"
