@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 
-# First of all: a json.py or torch.py in the current folder, or beside this file, is not the one that is meant.
+# First of all: a json.py or torch.py in the current folder, or beside this file, is not the one meant.
 if __name__ == "__main__" and not getattr(sys.flags, "safe_path", sys.flags.isolated):
     sys.path.pop(0)
 

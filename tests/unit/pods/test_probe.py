@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,12 +68,12 @@ def test_nvidia_smi_without_a_driver_is_no_gpu() -> None:
     assert probe.parse_smi(words) == ([], None)
 
 
-def _run(*flags: str, cwd: Path, python_flags: tuple[str, ...] = ()) -> dict[str, object]:
+def _run(*flags: str, cwd: Path, python_flags: tuple[str, ...] = ()) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, *python_flags, "-", *flags], input=SOURCE, cwd=cwd, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
-    document: dict[str, object] = json.loads(done.stdout)
+    document: dict[str, Any] = json.loads(done.stdout)
     return document
 
 
@@ -111,6 +112,6 @@ def test_a_package_that_cannot_be_imported_is_reported_as_text(
 @pytest.mark.real
 def test_a_full_look_imports_torch_and_reads_what_llamafactory_asks_for(tmp_path: Path) -> None:
     facts = _run(cwd=tmp_path)
-    assert facts["torch"]["version"] == facts["packages"]["torch"]  # type: ignore[index,call-overload]
-    assert facts["imports"]["torchaudio"] == ""  # type: ignore[index,call-overload]
-    assert "trl<=0.24.0,>=0.18.0" in facts["requires"]["llamafactory"]  # type: ignore[index,call-overload]
+    assert facts["torch"]["version"] == facts["packages"]["torch"]
+    assert facts["imports"]["torchaudio"] == ""
+    assert "trl<=0.24.0,>=0.18.0" in facts["requires"]["llamafactory"]
