@@ -36,7 +36,7 @@ def parse_mapping(texts: Sequence[str]) -> dict[str, str]:
         UsageError: It has another form, or names a target twice.
         FindingsError: A target is unknown; all of them are listed.
     """
-    pairs = [pair for text in texts for pair in re.split(r",(?=\s*\w+\s*=)", text)]
+    pairs = [pair for text in texts for pair in re.split(r",(?=\s*[A-Za-z_]+\s*=)", text)]
     mapping: dict[str, str] = {}
     for pair in pairs:
         target, equals, column = (part.strip() for part in pair.partition("="))
