@@ -38,21 +38,23 @@ _TIMESTAMP = f"{_CORE}timestamp"
 _TAGS = frozenset(
     _CORE + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "value")
 )
-# OmegaConf refuses files that expand to more nodes than this through their anchors.
+# OmegaConf refuses files that expand to more nodes than this through their anchors, and fails on nesting
+# that Python's own stack cannot follow.
 _MOST_NODES = 10_000
+_DEEPEST = 50
 _LINE_BREAKS = re.compile("[\n\r\x85\u2028\u2029\ufeff\x00-\x08\x0b-\x1f]")
 
 
 def _loader() -> type[yaml.SafeLoader]:
-    class Loader(cast(Any, getattr(yaml, "CSafeLoader", yaml.SafeLoader))):  # type: ignore[misc]
-        pass
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
-    Loader.yaml_implicit_resolvers = {
+    # libyaml's loader where PyYAML was built with it, as OmegaConf does
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = cast("type[yaml.SafeLoader]", type("_Loader", (base,), {}))
+    loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+    loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-        for first, resolvers in Loader.yaml_implicit_resolvers.items()
+        for first, resolvers in loader.yaml_implicit_resolvers.items()
     }
-    return Loader
+    return loader
 
 
 class _Dumper(yaml.SafeDumper):
@@ -187,11 +189,10 @@ def _look_through(root: yaml.Node, file: str) -> tuple[dict[KeyPath, int], list[
     while waiting:
         path, node = waiting.pop()
         seen += 1
-        if seen > _MOST_NODES:
-            mend = "Write the values out instead of using anchors (`&` and `*`)."
-            return lines, [
-                _finding(file, "yaml.too-large", "The anchors of this file expand without end.", 1, mend)
-            ]
+        if seen > _MOST_NODES or len(path) > _DEEPEST:
+            line, mend = node.start_mark.line + 1, "Write the values out instead of using anchors (`&`, `*`)."
+            message = "The file expands without end, or is nested too deeply."
+            return lines, [_finding(file, "yaml.too-large", message, line, mend)]
         findings += [*_twice(node, file), *_odd(node, file)]
         for key, line, child in _children(node):
             lines.setdefault((*path, key), line)
@@ -232,26 +233,26 @@ def _odd(node: yaml.Node, file: str) -> Iterator[Finding]:
 
 
 def _syntax_error(error: Exception, text: str, file: str) -> FindingsError:
+    line, column, what = _place(error, text)
+    shown = text.splitlines()[line - 1 : line] or [""]
+    message, mend = f"This is not YAML: {what}.", _mend(what, shown[0])
+    return FindingsError([_finding(file, "yaml.syntax", message, line, mend, column)])
+
+
+def _place(error: Exception, text: str) -> tuple[int, int, str]:
+    """Line and column, both from 1, and what is wrong there."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         what = error.problem or error.context or "it cannot be read"
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    elif isinstance(error, yaml.reader.ReaderError):
-        line, column = text.count("\n", 0, error.position) + 1, 1
-        what = f"it holds a character that YAML does not allow ({error.reason})"
-    else:
-        line, column, what = (
-            1,
-            1,
-            "a value cannot be read" if isinstance(error, ValueError) else "it is nested too deeply",
-        )
-    return FindingsError(
-        [_finding(file, "yaml.syntax", f"This is not YAML: {what}.", line, _mend(what), column)]
-    )
+        return (mark.line + 1, mark.column + 1, what) if mark else (1, 1, what)
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return line, 1, f"it holds a character that YAML does not allow ({error.reason})"
+    return 1, 1, "a value cannot be read" if isinstance(error, ValueError) else "it is nested too deeply"
 
 
-def _mend(what: str) -> str:
-    if "'\\t'" in what or "tab" in what:
+def _mend(what: str, line: str) -> str:
+    if line.lstrip(" ").startswith("\t"):
         return "Use blanks for indentation, not tabs."
     if "constructor for the tag" in what:
         return "Put quotes around the value; a value may not be a bare '<<' or '='."

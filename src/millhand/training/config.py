@@ -169,14 +169,15 @@ def _datasets(workspace: Workspace, names: Sequence[str]) -> list[str]:
 
 def _model(workspace: Workspace, model: str) -> str:
     """A Hub id as it is; a folder of the workspace relative to its root, wherever the user stands."""
-    if any(c.isspace() for c in model) or not model:
-        raise UsageError(
-            f"{model!r} cannot name a model: LLaMA-Factory's launcher splits paths on blanks.",
-            mend="Name a model on the Hub (owner/name) or a folder such as models/tiny.",
-        )
     path = Path(model)
     inside = (workspace.root / path).is_dir() or not path.is_dir()
-    return model if inside and not path.is_absolute() else workspace.relative(path.absolute())
+    name = model if inside and not path.is_absolute() else workspace.relative(path)
+    if any(c.isspace() for c in name):
+        raise UsageError(
+            f"{name!r} cannot name a model: LLaMA-Factory's launcher splits paths on blanks.",
+            mend="Name a model on the Hub (owner/name) or a folder such as models/tiny.",
+        )
+    return name
 
 
 def _settle(

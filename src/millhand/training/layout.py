@@ -21,6 +21,7 @@ def render(head: Iterable[str], sections: Sections, notes: Mapping[str, str]) ->
         sections: Settings by section; an empty section is left out.
         notes: What to say about a setting or, below its name, about a section.
     """
+    notes = {key: _one_line(note) for key, note in notes.items()}
     blocks = ["\n".join(line for paragraph in head for line in _comment(paragraph))]
     for name, settings in sections.items():
         if settings:
@@ -41,8 +42,13 @@ def _comment(paragraph: str) -> list[str]:
 def _setting(key: str, value: Any, note: str) -> list[str]:
     """One setting with its note behind it, or above it where the line would grow too long."""
     line = f"{key}: {dump_value(value)}"
-    whole = f"{line}  # {' '.join(note.split())}" if note else line
+    whole = f"{line}  # {note}" if note else line
     return [whole] if len(whole) <= WIDTH else [*_comment(note), line]
+
+
+def _one_line(note: str) -> str:
+    """A note as a comment can hold it: no line breaks, nothing that YAML forbids."""
+    return " ".join("".join(c if c.isprintable() else " " for c in note).split())
 
 
 def commands(purpose: str, project: str, file: str, environment: Mapping[str, str]) -> list[str]:
