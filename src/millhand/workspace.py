@@ -122,6 +122,25 @@ def create_workspace(folder: Path) -> tuple[Workspace, list[str]]:
     return Workspace(root), made
 
 
+def made_files(workspace: Workspace) -> list[Path]:
+    """The files of a workspace that are still as :func:`create_workspace` laid them down."""
+    info, ignore, env = (
+        workspace.registry / "dataset_info.json",
+        workspace.root / ".gitignore",
+        workspace.root / ".env",
+    )
+    unchanged = {
+        info: _text(info).split() == ["{}"],
+        ignore: _text(ignore) == _GITIGNORE,
+        env: set(parse_env(_text(env))) == {"MILLHAND_API_KEY"},
+    }
+    return [path for path, same in unchanged.items() if same]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def _make_folder(path: Path) -> bool:
     if path.is_dir():
         return False

@@ -11,6 +11,7 @@ from millhand import __version__
 
 # name -> (module:attribute, one line of help); the help stands here so that `millhand --help` imports none
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("millhand.cli.demo:demo", "See all of it: a spreadsheet becomes a model that answers."),
     "init": ("millhand.cli.init:init", "Lay an empty workspace down."),
     "doctor": ("millhand.cli.doctor:doctor", "Say what this machine has and lacks for training."),
     "install": ("millhand.cli.install:install", "Bring the training stack into this environment."),

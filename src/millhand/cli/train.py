@@ -21,7 +21,7 @@ Examples:
 CONFIG is a project of llamafactory_configs/, or the path of its train.yaml.
 Ctrl-C saves a checkpoint and stops; the run can be gone on with."""
 
-_SHOWN = ("steps", "max_steps", "loss", "eval_loss", "best_eval_loss", "training_s")
+_LOSSES = ("loss", "eval_loss", "best_eval_loss")
 
 
 @click.command(epilog=EPILOG)
@@ -52,8 +52,17 @@ def _show(trained: Trained, *, as_json: bool) -> None:
         return
     if trained.again:
         say("These inputs were trained before; nothing was done (`--new` trains once more).")
-    results = {name: trained.results.get(name) for name in _SHOWN}
-    shown = {name: f"{v:.4f}" if isinstance(v, float) else v for name, v in results.items()}
-    facts = {"run": run.name, "output": run.output_dir, **shown, "loss curve": trained.curve}
+    results = trained.results
+    shown = {
+        name.replace("_", " "): f"{results[name]:.4f}" for name in _LOSSES if results.get(name) is not None
+    }
+    facts = {
+        "run": run.name,
+        "output": run.output_dir,
+        "steps": f"{results['steps']} of {results['max_steps']}",
+        **shown,
+        "trained for": f"{results['training_s']:.0f} s",
+        "loss curve": trained.curve,
+    }
     print_facts({name: value for name, value in facts.items() if value is not None})
     say(f"Next: millhand export {run.project}")

@@ -26,12 +26,14 @@ from millhand.runs.plan import VERIFIED
 from millhand.runs.train import open_ledger
 from millhand.shell import Secret
 from millhand.training.check import dataset_names
-from millhand.training.effective import export_values, render
+from millhand.training.effective import export_values, makes_adapter, render
 from millhand.training.project import Project
 from millhand.workspace import STATE, Workspace
 
 EXPORTED = "export"
 NEW_TOKENS = 12
+_SAME = ("model_name_or_path", "template", "finetuning_type")
+_DEFAULTS = {"finetuning_type": "lora"}  # LLaMA-Factory's own, hparams/finetuning_args.py
 _QUANTIZED = ("quantization_bit", "export_quantization_bit")
 
 
@@ -157,11 +159,13 @@ def export_folder(values: Mapping[str, Any], run: Run) -> str:
 
 def check_export(values: Mapping[str, Any], run: Run, file: str) -> Iterator[Finding]:
     """Find what would merge the wrong things: LLaMA-Factory merges on any base of the same shape."""
-    trained = run.facts["config"]
-    for key in ("model_name_or_path", "template", "finetuning_type"):
-        full = key == "model_name_or_path" and trained.get("finetuning_type") == "full"
-        if not full and values.get(key) != trained.get(key):
-            message = f"{key} is {values.get(key)!r}, the run was trained with {trained.get(key)!r}."
+    trained = {**_DEFAULTS, **run.facts["config"]}
+    given = {**_DEFAULTS, **values}
+    for key in _SAME:
+        if key == "model_name_or_path" and not makes_adapter(trained):
+            continue  # what is exported is the trained model itself, whatever the file names
+        if given.get(key) != trained.get(key):
+            message = f"{key} is {given.get(key)!r}, the run was trained with {trained.get(key)!r}."
             why = "A merge on another base or template gives a model that is worse, without an error."
             mend = f"Write `{key}: {trained.get(key)}` in {file}."
             yield Finding(

@@ -114,6 +114,12 @@ class Ledger:
                 (time.time(), _dump(facts), run, step),
             )
 
+    def forget(self, project: str) -> None:
+        """Strike a project's runs and their steps."""
+        with self._open() as db:
+            db.execute("DELETE FROM step WHERE run IN (SELECT name FROM run WHERE project = ?)", (project,))
+            db.execute("DELETE FROM run WHERE project = ?", (project,))
+
     def sha256(self, path: Path) -> str:
         """The hash of a file, remembered as long as its size and time of change stay: weights are large."""
         stat = path.stat()

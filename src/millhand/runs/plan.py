@@ -57,7 +57,8 @@ def choose(
         UsageError: ``resume`` finds no run of these inputs.
     """
     own = [run for run in runs if run.project == project]
-    same = [run for run in own if run.fingerprint == fingerprint(facts)]
+    # From the stored facts, not the stored hash: a Millhand that hashes differently still knows its runs.
+    same = [run for run in own if fingerprint(run.facts) == fingerprint(facts)]
     if same and not new:
         return Choice(same[-1].name, same[-1].output_dir, same[-1])
     if resume:

@@ -1,0 +1,83 @@
+# Each target is one command; `make help` lists them.
+#
+#   PYTHON  the interpreter that makes the environment (3.11 or later)
+#   VENV    where the environment is made
+#   DEMO    where `make run` works
+#   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve and evaluate
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+DEMO   ?= demo
+CONFIG ?=
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types contracts unit tests docs bench install dev doctor \
+        train export chat serve evaluate clean distclean
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.installed  ## a spreadsheet becomes a model that answers, on this machine, in ./demo
+	$(BIN)/millhand demo $(DEMO)
+
+test: check      ## all that CI runs (the same as check)
+
+check: lint types contracts tests  ## format, lint, types, layers, tests
+
+lint: $(VENV)/.dev       ## ruff: format and rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev      ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev  ## import-linter: imports point one way
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev       ## the fast tests only
+	$(BIN)/pytest tests/unit
+
+tests: $(VENV)/.dev      ## every test, with the real llamafactory-cli
+	MILLHAND_TESTS=all $(BIN)/pytest
+
+docs: $(VENV)/.dev       ## write the command reference anew
+	$(BIN)/python -m millhand.cli.reference docs/commands.md
+
+bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
+	$(BIN)/python benchmarks/data_add.py
+	$(BIN)/python benchmarks/start_up.py
+
+install: $(VENV)/.installed  ## the environment that trains, in $(VENV)
+dev: $(VENV)/.dev            ## the same, with what the tests need
+
+doctor: $(VENV)/.installed   ## what this machine has and lacks
+	$(BIN)/millhand doctor
+
+train export chat serve evaluate: $(VENV)/.installed
+	@test -n "$(CONFIG)" || { echo "Say which project: make $@ CONFIG=NAME" >&2; exit 2; }
+	$(BIN)/millhand $@ $(CONFIG)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Millhand needs Python 3.11 or later; say which: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "This Python makes no environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --editable . --constraint constraints.txt
+	$(BIN)/millhand install --constraint constraints.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+clean:           ## take away what `make run` and the tools made; the environment stays
+	@if [ -d "$(DEMO)" ] && [ -x $(BIN)/millhand ]; then $(BIN)/millhand demo --remove "$(DEMO)"; fi
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## and the environment
+	rm -rf $(VENV)
