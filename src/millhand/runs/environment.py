@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any
 
 from packaging.version import Version
@@ -47,8 +49,12 @@ class TrainingEnvironment:
         return asdict(self)
 
 
-def training_environment(pod: Pod) -> TrainingEnvironment:
+def training_environment(pod: Pod, settings: Mapping[str, str]) -> TrainingEnvironment:
     """Look at a pod without importing anything there.
+
+    Args:
+        pod: Where training is to run.
+        settings: The workspace's, for CUDA_VISIBLE_DEVICES.
 
     Raises:
         MissingPackageError: LLaMA-Factory is not installed there.
@@ -59,7 +65,7 @@ def training_environment(pod: Pod) -> TrainingEnvironment:
             f"LLaMA-Factory is not installed for {pod.python}.",
             mend="Bring the training environment: `millhand install` (see `millhand doctor`).",
         )
-    gpus = usable_gpus(facts)
+    gpus = usable_gpus(facts, settings.get("CUDA_VISIBLE_DEVICES"))
     return TrainingEnvironment(
         python=facts.python.version,
         platform=facts.platform.text,
@@ -72,6 +78,18 @@ def training_environment(pod: Pod) -> TrainingEnvironment:
     )
 
 
-def usable_gpus(facts: Facts) -> tuple[str, ...]:
-    """The GPUs that the pod's torch can use: none for a CPU build, whatever the machine has."""
-    return tuple(gpu.name for gpu in facts.gpus) if facts.cuda else ()
+def usable_gpus(facts: Facts, visible: str | None) -> tuple[str, ...]:
+    """The GPUs that training can use: none for a CPU build of torch, and only those made visible.
+
+    Args:
+        facts: The pod's.
+        visible: CUDA_VISIBLE_DEVICES; None where it is not set. CUDA stops at the first number it lacks.
+    """
+    names = [gpu.name for gpu in facts.gpus] if facts.cuda else []
+    if visible is None:
+        return tuple(names)
+    wanted = [word.strip() for word in visible.split(",")]
+    if any(word.startswith(("GPU-", "MIG-")) for word in wanted):
+        return tuple(names[: len(wanted)])
+    known = takewhile(lambda word: word.isdigit() and int(word) < len(names), wanted)
+    return tuple(names[int(word)] for word in known)

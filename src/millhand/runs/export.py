@@ -89,7 +89,10 @@ class Exporting:
         partial = f"{folder}.partial"
         shutil.rmtree(self.workspace.root / partial, ignore_errors=True)  # an earlier attempt's
         ledger.begin(run.name, EXPORTED)
-        env = launch.base_env(self.workspace.settings(), threads=training_environment(self.pod).threads)
+        env = launch.base_env(
+            self.workspace.settings(),
+            threads=training_environment(self.pod, self.workspace.settings()).threads,
+        )
         self._merge(run, {**values, "export_dir": partial}, env)
         self.watcher.note("Loading what was written and letting it speak.")
         spoken = self._speak(run, partial, env)

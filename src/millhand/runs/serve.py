@@ -88,7 +88,9 @@ def serving(
     config = f"{STATE}/runs/{served.name}/serve.yaml"
     write_text(workspace.root / config, render(served.values, f"How {served.what} is served."))
     pod.put([config])
-    env = launch.base_env(workspace.settings(), threads=training_environment(pod).threads)
+    env = launch.base_env(
+        workspace.settings(), threads=training_environment(pod, workspace.settings()).threads
+    )
     command = launch.api(pod.python, config, env, port=port, key=key, model=served.name)
     handle = pod.start(Job(name, command, tethered=True))
     try:

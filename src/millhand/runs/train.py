@@ -106,7 +106,7 @@ class Training:
 
     def _run(self, run: Run, values: Mapping[str, Any]) -> Trained:
         handle = self.pod.attach(job_name(run))
-        environment = training_environment(self.pod)
+        environment = training_environment(self.pod, self.workspace.settings())
         if handle.status().alive:
             self.watcher.note(f"Run {run.name} is going on; following it.")
         elif not inspect_output(self.pod, run.output_dir)["finished"]:
