@@ -106,9 +106,7 @@ def _print_added(added: Added, *, as_json: bool) -> None:
         return
     click.echo(f"{made.name}: {added.status}, {made.rows:,} rows ({made.format})")
     if made.rejected:
-        say(
-            f"Rows left out: {made.rejected:,}; why stands in dataset_registry/{made.name}/rejected.jsonl"
-        )
+        say(f"Rows left out: {made.rejected:,}; why stands in dataset_registry/{made.name}/rejected.jsonl")
     say(f"Next: millhand data show {made.name}")
 
 

@@ -12,7 +12,7 @@ import msgspec
 from millhand.datasets import info
 from millhand.datasets.convert import convert_rows
 from millhand.datasets.definition import FILE as DEFINITION
-from millhand.datasets.definition import Definition, Shape, SourceFile, dump_definition, read_definition
+from millhand.datasets.definition import Definition, Shape, SourceFile, read_definition, write_definition
 from millhand.datasets.registry import ROWS, Registry
 from millhand.datasets.shapes import Plan, make_plan, peek
 from millhand.datasets.store import locked, put_in_place, staging, sweep
@@ -82,7 +82,10 @@ def add_dataset(
         return Added("unchanged", standing, notes)
     if standing and not options.replace:
         raise FindingsError([_name_taken(path, name, _why_taken(standing, draft))])
-    return _make(registry, path, file, plan, draft, notes, on_rows)
+    with staging(registry.folder, name) as stage:
+        definition, warnings = _build(stage, path, file, plan, draft, on_rows)
+        status = _install(registry, stage, definition, may_replace=standing is not None)
+    return Added(status, definition, notes, warnings)
 
 
 def _standing(registry: Registry, name: str) -> Definition | None:
@@ -168,7 +171,7 @@ def _draft(
 
 def _shown_path(registry: Registry, path: Path) -> str:
     """Below the workspace as it is found from there; of a file outside only the name: no home folder's."""
-    root, absolute = registry.folder.absolute().parent, path.absolute()
+    root, absolute = registry.folder.resolve().parent, path.resolve()
     return nfc(absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else path.name)
 
 
@@ -187,36 +190,45 @@ def _comparable(one: Definition) -> tuple[Any, ...]:
     return (*made_of, *how, one.description, one.licence)
 
 
-def _make(
-    registry: Registry,
+def _build(
+    stage: Path,
     path: Path,
     file: RowFile,
     plan: Plan,
     draft: Definition,
-    notes: tuple[str, ...],
     on_rows: Callable[[int], None] | None,
-) -> Added:
-    with staging(registry.folder, draft.name) as stage:
-        result = convert_rows(file, plan, stage, draft, on_rows)
-        _check_unchanged(path, draft.sources[0])
-        source = msgspec.structs.replace(draft.sources[0], rows=result.read)
-        definition = msgspec.structs.replace(
-            draft,
-            sources=(source,),
-            columns=result.columns,
-            rows=result.rows,
-            rejected=result.rejected,
-            sha256=sha256_file(stage / ROWS),
-        )
-        (stage / DEFINITION).write_text(dump_definition(definition), encoding="utf-8", newline="\n")
-        with locked(registry.folder):
-            registry.entries()  # a broken dataset_info.json is found before anything is put in place
-            status: Literal["added", "replaced"] = (
-                "replaced" if (registry.folder / draft.name / DEFINITION).exists() else "added"
+) -> tuple[Definition, tuple[Finding, ...]]:
+    """Write the rows and the definition into ``stage``."""
+    result = convert_rows(file, plan, stage, draft, on_rows)
+    _check_unchanged(path, draft.sources[0])
+    definition = msgspec.structs.replace(
+        draft,
+        sources=(msgspec.structs.replace(draft.sources[0], rows=result.read),),
+        columns=result.columns,
+        rows=result.rows,
+        rejected=result.rejected,
+        sha256=sha256_file(stage / ROWS),
+    )
+    write_definition(stage / DEFINITION, definition)
+    return definition, result.warnings
+
+
+def _install(
+    registry: Registry, stage: Path, definition: Definition, *, may_replace: bool
+) -> Literal["added", "replaced"]:
+    """Put ``stage`` in its place and enter it; what turned up there since the start is not replaced."""
+    target = registry.folder / definition.name
+    with locked(registry.folder):
+        registry.entries()  # a broken dataset_info.json is found before anything is put in place
+        stands = (target / DEFINITION).exists()
+        if stands and not may_replace:
+            taken = _name_taken(
+                Path(definition.sources[0].path), definition.name, "another command just made it"
             )
-            put_in_place(stage, registry.folder / draft.name)
-            registry.write()
-    return Added(status, definition, notes, result.warnings)
+            raise FindingsError([taken])
+        put_in_place(stage, target)
+        registry.write()
+    return "replaced" if stands else "added"
 
 
 def _check_unchanged(path: Path, source: SourceFile) -> None:

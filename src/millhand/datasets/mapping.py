@@ -18,7 +18,8 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "민원 요청 문제 사용자 user human 고객질문 고객문의 민원질문 q 문 query",
         "output": "output response answer 답변 응답 대답 답 회신 정답 출력 결과 모범답안 completion reply "
         "assistant target a 상담사답변 민원답변 처리결과",
-        "input": "input context 입력 문맥 맥락 배경 지문 본문 참고 passage 상황 query",
+        "input": "input context 입력 문맥 맥락 배경 지문 본문 참고 passage 상황 query "
+        "민원 질문 문의 question",
         "system": "system systemprompt 시스템 시스템프롬프트",
         "history": "history 대화이력 이전대화 대화기록",
         "chosen": "chosen 선택 선호 선호답변 좋은답변",

@@ -43,17 +43,23 @@ def open_spreadsheet(path: Path, sheet: str | None = None) -> RowFile:
 
 
 def cell_text(value: object) -> str:
-    """A cell as text: 3.0 -> ``3``, a date in ISO form, TRUE and FALSE as the sheet shows them."""
+    """A cell as text: 3.0 -> ``3``, a date in ISO form, TRUE and FALSE as the sheet shows them.
+
+    A number has the 15 digits that a spreadsheet has; its format (35%, ₩1,000) is not in the cell.
+    """
     if isinstance(value, str):
         return clean_cell(value)
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < _WHOLE else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < _WHOLE else f"{value:.15g}"
     if isinstance(value, dt.datetime):
         return value.isoformat(sep=" ")
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        minutes, seconds = divmod(int(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     return str(value)
 
 

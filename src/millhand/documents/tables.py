@@ -8,13 +8,15 @@ from typing import Any
 
 from millhand.documents.header import empty_file
 from millhand.documents.rows import BadRow, RowFile
-from millhand.errors import FindingsError, UsageError
+from millhand.errors import Finding, FindingsError, UsageError
 from millhand.text.normal import did_you_mean
 
 DELIMITED = (".csv", ".tsv", ".tab")
 JSON = (".json", ".jsonl", ".ndjson")
 SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 PARQUET = (".parquet", ".pq")
+# How a zip archive, which an xlsx is, and an old Office file begin.
+_BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 def open_rows(path: Path, *, encoding: str | None = None, sheet: str | None = None) -> RowFile:
@@ -66,6 +68,24 @@ def check_readable(path: Path) -> None:
         )
     if path.stat().st_size == 0:
         raise FindingsError([empty_file(path.name)])
+    if path.suffix.lower() in (*DELIMITED, *JSON):
+        _refuse_spreadsheet(path)
+
+
+def _refuse_spreadsheet(path: Path) -> None:
+    """A spreadsheet with the name of a text file would be told as a wrong encoding."""
+    with path.open("rb") as file:
+        if not file.read(4).startswith(_BINARY):
+            return
+    finding = Finding(
+        id="data.broken-file",
+        severity="error",
+        message=f"is a spreadsheet with the name of a {path.suffix} file",
+        file=path.name,
+        why="It cannot be read as text.",
+        mend=f"Rename it to {path.stem}.xlsx (or .xls) and add that.",
+    )
+    raise FindingsError([finding])
 
 
 def whole_rows(file: RowFile) -> Iterator[dict[str, Any]]:

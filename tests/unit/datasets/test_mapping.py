@@ -30,6 +30,7 @@ from millhand.errors import FindingsError, UsageError
             ["prompt", "chosen", "rejected"],
             {"instruction": "prompt", "chosen": "chosen", "rejected": "rejected"},
         ),
+        (["번호", "지시", "민원", "답변"], {"instruction": "지시", "input": "민원", "output": "답변"}),
         (["q", "a"], {"instruction": "q", "output": "a"}),
     ],
 )

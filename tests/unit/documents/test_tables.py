@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millhand.documents.rows import BadRow, CellError, Row
+from millhand.documents.spreadsheet import cell_text
 from millhand.documents.tables import open_rows, whole_rows
 from millhand.errors import FindingsError, UsageError
 from millhand.text.normal import clean_cell
@@ -151,6 +152,19 @@ def test_cells_of_a_spreadsheet_become_the_text_that_it_shows(tmp_path: Path) ->
     file = open_rows(write_xlsx(tmp_path / "qa.xlsx", table))
     texts = [row["값"] for row in whole_rows(file)]
     assert texts == ["3", "0.1", "TRUE", "2024-03-01 09:05:00", "2024-03-01", "09:05:00", "가", "12345678901"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1 + 0.2, "0.3"), (1e20, "1e+20"), (dt.timedelta(hours=30, minutes=5), "30:05:00"), (-2.50, "-2.5")],
+)
+def test_numbers_have_the_digits_that_a_spreadsheet_shows(value: object, text: str) -> None:
+    assert cell_text(value) == text
+
+
+def test_a_spreadsheet_called_csv_is_told_as_what_it_is(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "qa.xlsx", _TABLE).rename(tmp_path / "qa.csv")
+    assert finding_of(path)[:2] == ("broken-file", "is a spreadsheet with the name of a .csv file")
 
 
 def test_a_table_that_starts_further_down_and_right_keeps_its_row_numbers(tmp_path: Path) -> None:
