@@ -11,12 +11,14 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+MILLHAND = str(Path(sys.executable).with_name("millhand"))
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "python -c 'import click'": [sys.executable, "-c", "import click"],
-    "millhand --help": [sys.executable, "-m", "millhand", "--help"],
-    "millhand data add --help": [sys.executable, "-m", "millhand", "data", "add", "--help"],
+    "millhand --help": [MILLHAND, "--help"],
+    "millhand data add --help": [MILLHAND, "data", "add", "--help"],
     "pip --help": [sys.executable, "-m", "pip", "--help"],
 }
 
