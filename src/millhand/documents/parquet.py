@@ -23,9 +23,10 @@ def open_parquet(path: Path) -> RowFile:
 
     try:
         file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise FindingsError([_broken(path.name, error)]) from error
-    return RowFile(path.name, "objects", tuple(file.schema_arrow.names), _rows(path.name, file))
+        columns = tuple(file.schema_arrow.names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _told(path.name, error) from error
+    return RowFile(path.name, "objects", columns, _rows(path.name, file))
 
 
 def _rows(name: str, file: Any) -> Iterator[Item]:
@@ -38,8 +39,14 @@ def _rows(name: str, file: Any) -> Iterator[Item]:
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise FindingsError([_broken(name, error, row=number + 1)]) from error
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _told(name, error, row=number + 1) from error
+
+
+def _told(name: str, error: Exception, *, row: int | None = None) -> Exception:
+    """The finding; what the system refuses (it has a number then) is no fault of the file's content."""
+    refused = isinstance(error, OSError) and error.errno is not None
+    return error if refused else FindingsError([_broken(name, error, row=row)])
 
 
 def _broken(name: str, error: Exception, *, row: int | None = None) -> Finding:

@@ -12,6 +12,7 @@ from typing import Any
 
 from millhand.documents.header import Cells, empty_file, put_under, take_header
 from millhand.documents.rows import CellError, RowFile
+from millhand.documents.xls_chains import chains_end
 from millhand.errors import Finding, FindingsError, UsageError
 from millhand.text.normal import clean_cell, did_you_mean, nfc
 
@@ -26,8 +27,7 @@ def open_spreadsheet(path: Path, sheet: str | None = None) -> RowFile:
         UsageError: There is no sheet of that name.
         FindingsError: It is no spreadsheet, is locked by a password, is empty, or its header has a fault.
     """
-    book = _open_book(path)
-    name, found = _pick(path, book, sheet)
+    book, name, found = _open_sheet(path, sheet)
     rows = _read(found, _errors(path, name))
     header = take_header(path.name, rows)
     items = put_under(path.name, header, rows, ragged=False)
@@ -63,19 +63,31 @@ def cell_text(value: object) -> str:
     return str(value)
 
 
-def _open_book(path: Path) -> Any:
+def _open_sheet(path: Path, wanted: str | None) -> tuple[Any, str, Any]:
     import python_calamine as calamine
 
+    if not chains_end(path):
+        mend = "Fetch or export it again, or save it as .xlsx or CSV."
+        raise FindingsError(
+            [_unreadable(path, "is no whole spreadsheet: its sectors go round in a ring", mend)]
+        )
     try:
-        return calamine.CalamineWorkbook.from_path(str(path))
+        book = calamine.CalamineWorkbook.from_path(str(path))
+        return book, *_pick(path, book, wanted)
     except calamine.PasswordError as error:
         raise FindingsError([_unreadable(path, "is locked by a password", "Save it without one.")]) from error
     except calamine.CalamineError as error:
         what, mend = _what_it_is(path, error)
         raise FindingsError([_unreadable(path, what, mend)]) from error
+    except BaseException as error:
+        # Rust code that meets what it thought impossible raises a class that cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        what, mend = _what_it_is(path, error)
+        raise FindingsError([_unreadable(path, what, mend)]) from error
 
 
-def _what_it_is(path: Path, error: Exception) -> tuple[str, str]:
+def _what_it_is(path: Path, error: BaseException) -> tuple[str, str]:
     with path.open("rb") as file:
         head = file.read(1024).lstrip().lower()
     if head.startswith((b"<html", b"<!doctype", b"<table", b"<meta", b"\xef\xbb\xbf<")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -23,7 +24,12 @@ def find_errors(path: Path, sheet: str) -> dict[tuple[int, int], str]:
                 return {}
             with archive.open(part) as file:
                 return dict(_scan(file))
-    except BadZipFile:
+    except (
+        BadZipFile,
+        KeyError,
+        NotImplementedError,
+        zlib.error,
+    ):  # read without fault already; the marks are all that is lost
         return {}
 
 

@@ -42,7 +42,7 @@ _ROW = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.lists(_ROW, min_size=1, max_size=6))
 def test_what_goes_in_comes_out_composed_and_with_one_set_of_keys(
     add: Adder, rows: list[dict[str, Any]]

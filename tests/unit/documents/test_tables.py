@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import json
+import struct
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +15,13 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millhand.documents.rows import BadRow, CellError, Row
 from millhand.documents.spreadsheet import cell_text
 from millhand.documents.tables import open_rows, whole_rows
-from millhand.errors import FindingsError, UsageError
+from millhand.errors import FindingsError, MillhandError, UsageError
 from millhand.text.normal import clean_cell
 
 CASES = Path(__file__).parents[2] / "cases" / "data"
@@ -81,6 +83,7 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them(tmp_path: Path) -> None:
 _CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_CELL, _CELL), min_size=1, max_size=8))
 def test_what_csv_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, table: list[tuple[str, str]]
@@ -234,6 +237,40 @@ def test_a_web_page_called_xls_is_told_as_what_it_is(tmp_path: Path) -> None:
     path.write_text("<html><table><tr><td>질문</td></tr></table></html>", encoding="utf-8")
     id_, message, _, _ = finding_of(path)
     assert (id_, message) == ("broken-file", "is a web page with the name of a spreadsheet")
+
+
+def test_an_xls_whose_sectors_go_round_in_a_ring_does_not_take_the_memory(tmp_path: Path) -> None:
+    content = bytearray((CASES / "qa.xls").read_bytes())
+    table = (struct.unpack_from("<I", content, 76)[0] + 1) * 512
+    struct.pack_into("<I", content, table, 0)  # after sector 0 comes sector 0
+    path = tmp_path / "qa.xls"
+    path.write_bytes(content)
+    assert "go round in a ring" in finding_of(path)[1]
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["csv", "json", "jsonl", "xlsx", "parquet"]), st.data())
+def test_a_damaged_file_is_rows_or_a_clear_error(tmp_path: Path, kind: str, data: st.DataObject) -> None:
+    path = tmp_path / f"qa.{kind}"
+    content = bytearray(_whole(kind, tmp_path))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        content[start : start + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=5))
+    path.write_bytes(content)
+    with contextlib.suppress(MillhandError):
+        assert all(isinstance(item, Row | BadRow) for item in open_rows(path).items)
+
+
+def _whole(kind: str, folder: Path) -> bytes:
+    path = folder / f"whole.{kind}"
+    if not path.exists() and kind == "xlsx":
+        write_xlsx(path, _TABLE)
+    elif not path.exists() and kind == "parquet":
+        pq.write_table(pa.table({"질문": ["가?"] * 9, "답변": ["나."] * 9}), path)
+    elif not path.exists():
+        texts = {"csv": '질문,답변\n"가,?",나.\n', "json": json.dumps(_OBJECTS), "jsonl": '{"a": "b"}\n' * 3}
+        path.write_text(texts[kind], encoding="utf-8")
+    return path.read_bytes()
 
 
 def test_a_spreadsheet_that_was_cut_short_is_told(tmp_path: Path) -> None:

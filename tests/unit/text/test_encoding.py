@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millhand.errors import FindingsError, UsageError
@@ -36,6 +36,7 @@ def test_the_encodings_of_korean_spreadsheets_are_found(
         assert b"".join(stream).decode() == _TEXT
 
 
+@settings(deadline=None)
 @given(text=st.lists(_KOREAN, min_size=3).map("\n".join), size=st.integers(1, 7))
 def test_a_recoded_stream_gives_the_text_whatever_the_block(
     tmp_path_factory: pytest.TempPathFactory, text: str, size: int
@@ -98,6 +99,7 @@ def test_an_encoding_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
         detect_encoding(path, "cp94")
 
 
+@settings(deadline=None)
 @given(_KOREAN)
 def test_what_is_decoded_as_cp949_is_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, text: str
