@@ -63,17 +63,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument(
+        "--write", nargs=2, metavar=("KIND", "PATH"), help="only write such a file of --rows rows"
+    )
     arguments = parser.parse_args()
+    if arguments.write:
+        kind, path = arguments.write
+        WRITERS[kind](Path(path), arguments.rows)
+        return
     print(f"{'file':<8}{'rows':>9}{'MB':>7}{'rows/minute':>14}{'peak MiB':>10}{'peer MiB':>10}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
-        for kind, write in WRITERS.items():
+        for kind in WRITERS:
             rows = arguments.rows // _XLSX_SHARE if kind == "xlsx" else arguments.rows
-            print(_line(Path(folder), kind, write, rows, arguments.repeat), flush=True)
+            print(_line(Path(folder), kind, rows, arguments.repeat), flush=True)
 
 
-def _line(folder: Path, kind: str, write: Callable[[Path, int], None], rows: int, repeat: int) -> str:
+def _line(folder: Path, kind: str, rows: int, repeat: int) -> str:
     source = folder / f"qa.{kind}"
-    write(source, rows)
+    # In a process of its own: a process starts with the peak memory of the one that started it.
+    _measure([sys.executable, __file__, "--rows", str(rows), "--write", kind, str(source)], folder)
     ours, peer = [], []
     for number in range(repeat):
         peer.append(_peer(source, folder / f"{kind}{number}.jsonl", kind))
