@@ -45,8 +45,8 @@ docs: $(VENV)/.dev       ## write the command reference anew
 	$(BIN)/python -m millhand.cli.reference docs/commands.md
 
 bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
-	$(BIN)/python benchmarks/data_add.py
-	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python -m benchmarks.data_add
+	$(BIN)/python -m benchmarks.start_up
 
 install: $(VENV)/.installed  ## the environment that trains, in $(VENV)
 dev: $(VENV)/.dev            ## the same, with what the tests need

@@ -1,6 +1,6 @@
 """How long `millhand --help` takes, beside `python -c pass` in the same run: medians, interleaved.
 
-    python benchmarks/start_up.py [ROUNDS]
+    python -m benchmarks.start_up [ROUNDS]
 
 Goal: at most 5 times bare Python. The peers are what a user could type instead.
 """

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 from millhand.workspace import Workspace, create_workspace
+
+# Examples that touch files take what time they take on a busy machine: that is no finding.
+settings.register_profile("millhand", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("millhand")
 
 _CLEARED = ("MILLHAND_", "LLAMAFACTORY_", "LLAMABOARD_", "HF_TOKEN", "OMP_", "API_", "FORCE_TORCHRUN", "USE_")
 

@@ -31,7 +31,9 @@ def base_env(settings: Mapping[str, str], *, threads: int | None) -> dict[str, s
         threads: For torch; None leaves it to torch. A small model's step takes 0.1 s on one thread and
             2-9 s when torch's default threads fight over two busy cores.
     """
-    env: dict[str, str | Secret] = {n: Secret(settings[n]) for n in _SECRET if settings.get(n)}
+    # LLaMA-Factory opens dataset_info.json and its YAML in the locale's encoding: cp949 on a Korean Windows.
+    env: dict[str, str | Secret] = {"PYTHONUTF8": "1"}
+    env |= {n: Secret(settings[n]) for n in _SECRET if settings.get(n)}
     env |= {n: settings[n] for n in (*_PLAIN, *_DISTRIBUTED, "DISABLE_VERSION_CHECK") if settings.get(n)}
     if "OMP_NUM_THREADS" in settings:
         env["OMP_NUM_THREADS"] = settings["OMP_NUM_THREADS"]

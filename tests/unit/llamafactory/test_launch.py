@@ -64,12 +64,13 @@ def test_threads_are_the_users_where_they_are_set_and_keys_travel_as_secrets() -
     }
     env = launch.base_env(settings, threads=1)
     assert env == {
+        "PYTHONUTF8": "1",
         "HF_TOKEN": Secret("hf_planted"),
         "HF_ENDPOINT": "http://127.0.0.1:1",
         "OMP_NUM_THREADS": "7",
     }
-    assert launch.base_env({}, threads=3) == {"OMP_NUM_THREADS": "3"}
-    assert launch.base_env({}, threads=None) == {}
+    assert launch.base_env({}, threads=3) == {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "3"}
+    assert launch.base_env({}, threads=None) == {"PYTHONUTF8": "1"}
 
 
 def test_a_small_machine_trains_on_one_thread() -> None:
