@@ -20,7 +20,6 @@ from millhand.workspace import STATE
 
 JOBS = f"{STATE}/jobs"
 _START_S = 10.0
-_ON_WINDOWS = sys.platform == "win32"
 
 
 class LocalPod:
@@ -120,7 +119,7 @@ class LocalPod:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                start_new_session=not _ON_WINDOWS,
+                start_new_session=sys.platform != "win32",
                 creationflags=_detached_flags(),
             )
         if process.stdin is not None:
@@ -206,5 +205,7 @@ def _text(output: bytes) -> str:
 
 def _detached_flags() -> int:
     if sys.platform == "win32":
-        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-    return 0
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    else:
+        flags = 0
+    return flags

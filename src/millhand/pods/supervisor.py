@@ -35,7 +35,6 @@ POLL_S = 0.2
 HEARTBEAT_S = 2.0
 LOCK_S = 5.0
 KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
-WINDOWS = os.name == "nt"
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
@@ -61,10 +60,10 @@ def take_lock(folder: Path) -> IO[bytes] | None:
     """Take the job's lock, or return None where something of the job is alive."""
     file = (folder / "lock").open("ab")
     try:
-        if WINDOWS:
+        if sys.platform == "win32":
             import msvcrt
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
 
@@ -89,7 +88,7 @@ def is_alive(folder: Path) -> bool:
 def signal_group(pid: int, number: int) -> None:
     """Signal the job's process and all that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if WINDOWS:
+        if sys.platform == "win32":
             os.kill(pid, number)
         else:
             os.killpg(pid, number)
@@ -108,7 +107,7 @@ def _take_lock_patiently(folder: Path) -> IO[bytes] | None:
 def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.Popen[bytes]:
     # An flock lives as long as any process holds the open file: the job inherits it, so an orphan whose
     # supervisor was killed is still seen as alive.
-    inherited = () if WINDOWS else (lock.fileno(),)
+    inherited = () if sys.platform == "win32" else (lock.fileno(),)
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
             order["argv"],
@@ -117,7 +116,7 @@ def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.P
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=not WINDOWS,
+            start_new_session=sys.platform != "win32",
             pass_fds=inherited,
         )
 
