@@ -28,7 +28,11 @@ def model() -> None:
 )
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--size", type=click.Choice(["tiny", "small"]), required=True, help="0.9 or about 16 million parameters."
+    "--size",
+    type=click.Choice(["tiny", "small"]),
+    default="tiny",
+    show_default=True,
+    help="0.9 or about 16 million parameters.",
 )
 @click.option(
     "--from",
