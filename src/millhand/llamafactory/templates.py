@@ -1,0 +1,88 @@
+"""The chat templates of LLaMA-Factory, read from the source of ``data/template.py``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from millhand.llamafactory.source import Source, calls, plain
+
+_CONTENT = "{{content}}"
+_EOS = "{eos_token}"
+
+
+class Template(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What matters of a template before a run.
+
+    ``end`` is what stands behind an answer, ``{eos_token}`` the tokenizer's own end; with
+    ``efficient_eos`` the end token stands once, behind the whole text. With ``replace_eos`` the first of
+    ``stop_words`` becomes the tokenizer's end token. ``reasoning`` templates put an empty thought before
+    an answer that holds none.
+    """
+
+    end: str
+    reasoning: bool = False
+    stop_words: tuple[str, ...] = ()
+    default_system: str = ""
+    efficient_eos: bool = False
+    replace_eos: bool = False
+    replace_jinja_template: bool = False
+    thought_words: tuple[str, ...] = ()
+    plugin: str = ""
+
+
+def read_templates(source: Source) -> dict[str, Template]:
+    """All templates by name in order."""
+    tree = source.parse("data/template.py")
+    thinking = _reasoning_classes(tree)
+    found = {plain(given["name"]): _template(given, thinking) for given in calls(tree, "register_template")}
+    return dict(sorted(found.items()))
+
+
+def _template(given: dict[str, ast.expr], thinking: frozenset[str]) -> Template:
+    flags = ("default_system", "efficient_eos", "replace_eos", "replace_jinja_template")
+    values: dict[str, Any] = {name: plain(given[name]) for name in flags if name in given}
+    lists = ("stop_words", "thought_words")
+    values |= {name: tuple(plain(given[name])) for name in lists if name in given}
+    template_class = ast.unparse(given["template_class"]) if "template_class" in given else "Template"
+    slots = _slots(given.get("format_assistant")) or [_CONTENT, "" if values.get("efficient_eos") else _EOS]
+    return Template(
+        end="".join(slots).rpartition(_CONTENT)[2],
+        reasoning=template_class in thinking,
+        plugin=_plugin(given.get("mm_plugin")),
+        **values,
+    )
+
+
+def _reasoning_classes(tree: ast.Module) -> frozenset[str]:
+    found = {"ReasoningTemplate"}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) in found for base in node.bases):
+            found.add(node.name)
+    return frozenset(found)
+
+
+def _slots(formatter: ast.expr | None) -> list[str]:
+    """The pieces of a formatter: texts as they are, ``{"eos_token"}`` and ``{"token": "x"}`` as text."""
+    if not isinstance(formatter, ast.Call):
+        return []
+    given = next((keyword.value for keyword in formatter.keywords if keyword.arg == "slots"), None)
+    return [piece for item in plain(given) for piece in _pieces(item)] if given else []
+
+
+def _pieces(item: Any) -> Iterator[str]:
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, dict):
+        yield from item.values()
+    else:
+        yield from (f"{{{name}}}" for name in item)
+
+
+def _plugin(made: ast.expr | None) -> str:
+    if not isinstance(made, ast.Call):
+        return ""
+    return next((str(plain(keyword.value)) for keyword in made.keywords if keyword.arg == "name"), "")
