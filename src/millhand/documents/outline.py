@@ -1,0 +1,61 @@
+"""Builds nested sections out of headings and blocks as they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from millhand.documents.document import Block, Place, Section
+from millhand.text.numbering import split_number
+
+
+@dataclass
+class _Open:
+    heading: str
+    level: int
+    place: Place
+    key: str = ""
+    blocks: list[Block] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+
+    def close(self) -> Section:
+        numbered = split_number(self.heading)
+        return Section(
+            self.heading,
+            self.level,
+            self.place,
+            numbered.number if numbered else "",
+            self.key,
+            tuple(self.blocks),
+            tuple(self.sections),
+        )
+
+
+class Outline:
+    """Takes headings and blocks in the order of the source; a heading ends what is as deep as it, or deeper.
+
+    The order is kept: what follows an inner section belongs to it, as on paper.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.sections: list[Section] = []
+        self._open: list[_Open] = []
+
+    def heading(self, level: int, text: str, place: Place, key: str = "") -> None:
+        """Begin a section; ``level`` counts from 1. Levels may be left out: h1, h3 nests."""
+        self._close(level)
+        self._open.append(_Open(text, level, place, key))
+
+    def add(self, block: Block) -> None:
+        """Put a block into the section that is open."""
+        (self._open[-1].blocks if self._open else self.blocks).append(block)
+
+    def build(self) -> tuple[tuple[Block, ...], tuple[Section, ...]]:
+        """The blocks before the first heading, and the sections."""
+        self._close(0)
+        return tuple(self.blocks), tuple(self.sections)
+
+    def _close(self, level: int) -> None:
+        while self._open and self._open[-1].level >= level:
+            done = self._open.pop().close()
+            (self._open[-1].sections if self._open else self.sections).append(done)
