@@ -20,6 +20,10 @@ _PLAIN = (
     "NCCL_P2P_DISABLE",
     "NCCL_IB_DISABLE",
 )
+# torchrun kills its workers 30 s after SIGTERM, in the middle of a large model's checkpoint. It is to give
+# them all of the grace that a run is given (STOP_GRACE_S of millhand.runs.follow), less what it needs itself.
+# A variable and not torchrun's --shutdown-timeout: a torch before 2.12 knows neither and refuses the option.
+WORKERS_GRACE_S = 165
 _DISTRIBUTED = ("FORCE_TORCHRUN", "NPROC_PER_NODE")
 
 
@@ -57,7 +61,8 @@ def train(python: str, config: str, env: Mapping[str, str | Secret], *, processe
     if processes > 1 or _is_set(env.get("FORCE_TORCHRUN")):
         asked = env.get("NPROC_PER_NODE", str(processes))
         torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={asked}")
-        return Command((python, *_SAFE, *torchrun, "--module", "llamafactory.launcher", config), env)
+        patient = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(WORKERS_GRACE_S), **env}
+        return Command((python, *_SAFE, *torchrun, "--module", "llamafactory.launcher", config), patient)
     return Command((python, *_SAFE, "-m", "llamafactory.cli", "train", config), env)
 
 

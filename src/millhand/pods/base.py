@@ -85,11 +85,17 @@ class JobHandle(Protocol):
     def log(self, offset: int = 0) -> bytes:
         """What the job printed, both streams, from byte ``offset`` to now."""
 
+    def log_tail(self, size: int = 65536) -> bytes:
+        """The last ``size`` bytes of what the job printed; a long job prints gigabytes."""
+
     def read(self, path: str, offset: int = 0) -> bytes:
         """A file of the pod's workspace from byte ``offset``; empty where there is none yet."""
 
     def stop(self, grace_s: float) -> None:
-        """Ask the job to end (SIGTERM to all its processes); after ``grace_s`` seconds end it."""
+        """Ask the job to end (SIGTERM); after ``grace_s`` seconds end it and all that it started.
+
+        A job that has ended is left as it is. A later call with less grace overrides an earlier one.
+        """
 
 
 class Pod(Protocol):

@@ -6,20 +6,24 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from millhand.errors import CommandError, MillhandError
 from millhand.pods import supervisor
-from millhand.pods.base import Job, JobStatus, Result
+from millhand.pods.base import Job, JobPhase, JobStatus, Result
 from millhand.shell import Command
 from millhand.workspace import STATE
 
 JOBS = f"{STATE}/jobs"
 _START_S = 10.0
+# A supervisor hears a request within POLL_S; one that has not by now is dead or stuck.
+_HEARD_S = 2 * supervisor.HEARTBEAT_S
+_END_S = 2.0
 
 
 class LocalPod:
@@ -65,20 +69,24 @@ class LocalPod:
             MillhandError: A job of that name is alive, or the supervisor did not come up.
         """
         folder = self._folder(job.name)
-        folder.mkdir(parents=True, exist_ok=True)
         handle = LocalJob(self.root, job.name, folder)
-        if supervisor.is_alive(folder):
-            raise MillhandError(f"Job {job.name} is running already.", mend="Wait for it, or stop it first.")
-        for leftover in ("state.json", "stop", "log.txt"):
-            (folder / leftover).unlink(missing_ok=True)
         order = {
             "argv": job.command.argv,
             "cwd": str(self.root / job.command.cwd),
             "env": job.command.revealed_env(),
             "tethered": job.tethered,
         }
-        self._launch(folder, orjson.dumps(order) + b"\n", tethered=job.tethered)
-        _wait_for_state(handle, folder)
+        with _in_folder(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "lock").touch()
+            if supervisor.is_alive(folder):
+                raise MillhandError(
+                    f"Job {job.name} is running already.", mend="Wait for it, or stop it first."
+                )
+            for leftover in ("state.json", "stop", "stop.heard", "log.txt"):
+                (folder / leftover).unlink(missing_ok=True)
+            process = self._launch(folder, orjson.dumps(order) + b"\n", tethered=job.tethered)
+        _wait_for_state(handle, folder, process)
         return handle
 
     def attach(self, name: str) -> LocalJob:
@@ -110,7 +118,7 @@ class LocalPod:
             raise ValueError(f"not a job's name: {name!r}")
         return folder
 
-    def _launch(self, folder: Path, order: bytes, *, tethered: bool) -> None:
+    def _launch(self, folder: Path, order: bytes, *, tethered: bool) -> subprocess.Popen[bytes]:
         # The supervisor's own output can only be a fault of the supervisor: it goes to a file of its own.
         with (folder / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
@@ -123,11 +131,13 @@ class LocalPod:
                 creationflags=_detached_flags(),
             )
         if process.stdin is not None:
-            process.stdin.write(order)
-            process.stdin.flush()
-            if not tethered:  # a tether is this pipe: the system closes it with this process
-                process.stdin.close()
+            with suppress(BrokenPipeError):  # it ended at once; its own words say why
+                process.stdin.write(order)
+                process.stdin.flush()
+                if not tethered:  # a tether is this pipe: the system closes it with this process
+                    process.stdin.close()
         _SUPERVISORS.append(process)
+        return process
 
 
 # Supervisors outlive the handles on them; Popen warns of a child that runs when it is forgotten.
@@ -149,51 +159,103 @@ class LocalJob:
 
     def status(self) -> JobStatus:
         """Read state.json, and the lock for whether it can still be believed."""
-        alive = supervisor.is_alive(self._folder)
-        state = supervisor.read_state(self._folder)  # after the lock: a job that ends writes, then unlocks
+        with _in_folder(self._folder):
+            locked = supervisor.is_locked(self._folder)
+            # After the lock: a job that ends writes, then unlocks.
+            state = supervisor.read_state(self._folder)
+            ended = state.get("phase") == "exited"
+            alive = locked or (not ended and bool(supervisor.marked(self._folder)))
         known = {key: state.get(key) for key in ("exit_code", "pid", "started_s", "heartbeat_s", "ended_s")}
-        if state.get("phase") == "exited":
-            return JobStatus("exited", **known)
-        if alive:
-            return JobStatus("running" if state else "starting", **known)
-        return JobStatus("lost" if state else "absent", **known)
+        return JobStatus(_phase(state, alive=alive), **known)
 
     def log(self, offset: int = 0) -> bytes:
         """What the job printed from byte ``offset`` on."""
         return _read_from(self._folder / "log.txt", offset)
+
+    def log_tail(self, size: int = 65536) -> bytes:
+        """The last ``size`` bytes of what the job printed."""
+        return _read_from(self._folder / "log.txt", -size)
 
     def read(self, path: str, offset: int = 0) -> bytes:
         """A file of the workspace from byte ``offset`` on."""
         return _read_from(self._root / path, offset)
 
     def stop(self, grace_s: float) -> None:
-        """Ask the supervisor to end the job and wait for it; end it here where the supervisor is gone."""
-        (self._folder / "stop").write_text(f"{grace_s}", encoding="utf-8")
-        deadline = time.monotonic() + grace_s + 2 * supervisor.HEARTBEAT_S
-        while time.monotonic() < deadline:
-            if not supervisor.is_alive(self._folder):
-                return
+        """Ask the supervisor to end the job and wait for it; do it here where the supervisor does not."""
+        if not self._alive():
+            return
+        asked = self._ask(grace_s)
+        heard_by = time.monotonic() + (_HEARD_S if asked else 0)
+        deadline = time.monotonic() + grace_s + _HEARD_S
+        while self._alive() and time.monotonic() < deadline:
+            if time.monotonic() >= heard_by:
+                heard_by = float("inf")
+                if not asked or (self._folder / "stop").exists():
+                    supervisor.terminate(self._folder, self.status().pid)
+                    deadline = time.monotonic() + grace_s
             time.sleep(supervisor.POLL_S)
-        pid = self.status().pid
-        if pid is not None and supervisor.is_alive(self._folder):
-            supervisor.signal_group(pid, supervisor.KILL)
+        self._end()
+
+    def _alive(self) -> bool:
+        with _in_folder(self._folder):
+            return supervisor.is_alive(self._folder)
+
+    def _ask(self, grace_s: float) -> bool:
+        try:
+            supervisor.ask_to_stop(self._folder, grace_s)
+        except OSError:  # a full disk: the trainer is to save what it can all the same
+            return False
+        return True
+
+    def _end(self) -> None:
+        """End what is left, and take away a request that nobody heard."""
+        deadline = time.monotonic() + _END_S
+        while self._alive() and time.monotonic() < deadline:
+            supervisor.kill(self._folder, self.status().pid)
+            time.sleep(supervisor.POLL_S)
+        with suppress(OSError):
+            (self._folder / "stop").unlink()
 
 
-def _wait_for_state(handle: LocalJob, folder: Path) -> None:
+def _phase(state: Mapping[str, Any], *, alive: bool) -> JobPhase:
+    if state.get("phase") == "exited":
+        return "exited"
+    if alive:
+        return "running" if state.get("phase") == "running" else "starting"
+    return "lost" if state else "absent"
+
+
+def _wait_for_state(handle: LocalJob, folder: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
+        gone = process.poll() is not None
         if handle.status().phase in ("running", "exited"):
             return
+        if gone:
+            break
         time.sleep(0.02)
-    raise MillhandError(
-        f"The job's supervisor did not come up: {_text((folder / 'supervisor.log').read_bytes())}"
-    )
+    else:
+        handle.stop(0)  # nothing may train that nobody was told of
+    said = _text((folder / "supervisor.log").read_bytes())
+    raise MillhandError(f"The job's supervisor did not come up: {said}")
+
+
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MillhandError(
+            f"The job's folder {folder} cannot be used: {error}.",
+            mend="Give it back to this user with its files (chown, chmod), or free the disk it is on.",
+        ) from error
 
 
 def _read_from(path: Path, offset: int) -> bytes:
     try:
         with path.open("rb") as file:
-            file.seek(offset)
+            end = file.seek(0, os.SEEK_END)
+            file.seek(offset if offset >= 0 else max(0, end + offset))
             return file.read()
     except FileNotFoundError:
         return b""

@@ -9,13 +9,17 @@ argument list), starts it in a session of its own and keeps the job's story in J
 
     state.json   phase, pid, exit code, times; replaced whole at each change and heartbeat
     log.txt      what the job prints, both streams
-    lock         locked by the supervisor and by all that the job starts, as long as one of them lives
-    stop         made by a client: end the job; holds the seconds of grace
+    lock         locked by the supervisor and by all that inherited it, as long as one of them lives
+    stop         made by a client: end the job; holds the seconds of grace; becomes stop.heard
 
 A client may vanish at any point: nothing here depends on it, unless the job is ``tethered`` (a server for
-one client): then the end of the standard input, which comes with the client's end, ends the job. When the
-lock is free and the phase is not ``exited``, the job is lost: the machine went down, or somebody killed
-the supervisor and the job.
+one client): then the end of the standard input, which comes with the client's end, ends the job. When
+nothing of the job is alive and the phase is not ``exited``, the job is lost: the machine went down, or
+somebody killed the supervisor and the job.
+
+What the job starts may leave its session and close the lock (torchrun's workers do). On Linux nothing of
+it gets away: orphans become the supervisor's children, and each process carries the job's mark in its
+environment, for when the supervisor was killed.
 """
 
 from __future__ import annotations
@@ -34,7 +38,198 @@ from typing import IO, Any
 POLL_S = 0.2
 HEARTBEAT_S = 2.0
 LOCK_S = 5.0
+TETHER_GRACE_S = 5.0
+# How long the end of a job is tried to be written down: a full disk is often mended within minutes.
+LAST_WORD_S = 600.0
 KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
+MARK = "MILLHAND_JOB"
+_PROC = Path("/proc")
+_SEES_PROCESSES = (_PROC / "self" / "stat").exists()  # Linux
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+# What clients ask and do.
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Read state.json; an empty one where the job has not begun."""
+    try:
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return state
+
+
+def is_locked(folder: Path) -> bool:
+    """Say whether the supervisor, or a process that inherited its lock, lives."""
+    try:
+        file = (folder / "lock").open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    with file:
+        return not _try_lock(file, shared=True)  # shared: two who ask at once do not see each other
+
+
+def is_alive(folder: Path) -> bool:
+    """Say whether the supervisor or anything that the job started still runs."""
+    return is_locked(folder) or bool(marked(folder))
+
+
+def ask_to_stop(folder: Path, grace_s: float) -> None:
+    """Leave the supervisor the request to end the job; it moves the file away when it has heard it."""
+    temporary = folder / f"stop.{os.getpid()}.tmp"
+    try:
+        temporary.write_text(f"{grace_s}", encoding="utf-8")
+        temporary.replace(folder / "stop")
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def terminate(folder: Path, pid: int | None) -> None:
+    """Ask the job itself to end, as its supervisor would if it could."""
+    parents = _parents()
+    members = marked(folder)
+    heads = {member for member in members if parents.get(member) not in members}
+    for head in heads or ({pid} if pid else set()):
+        _signal(head, signal.SIGTERM)
+
+
+def kill(folder: Path, pid: int | None) -> None:
+    """End the job's process, its group, and all that carries the job's mark."""
+    members = marked(folder)
+    if pid is not None and (pid in members or not members):  # else the number may be somebody else's by now
+        signal_group(pid, KILL)
+    for member in members:
+        _signal(member, KILL)
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Signal a process and all that stayed in its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            os.kill(pid, number)
+        else:
+            os.killpg(pid, number)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+# The lock.
+
+
+def _try_lock(file: IO[bytes], *, shared: bool = False) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def take_lock(folder: Path, within_s: float = LOCK_S) -> IO[bytes] | None:
+    """Take the job's lock, or return None where something of the job is alive.
+
+    A client that asks whether the job lives holds the lock for a moment: that is no reason to give up.
+    """
+    file = (folder / "lock").open("ab")
+    deadline = time.monotonic() + within_s
+    while not _try_lock(file):
+        if time.monotonic() > deadline:
+            file.close()
+            return None
+        time.sleep(0.01)
+    return file
+
+
+# The job's processes, as Linux shows them.
+
+
+def marked(folder: Path) -> set[int]:
+    """Processes of this user that carry the mark of the job of ``folder``, less the one that asks."""
+    if not _SEES_PROCESSES:
+        return set()
+    mark = os.fsencode(f"{MARK}={folder}")
+    mine = (_PROC / "self").stat().st_uid
+    found = set()
+    for pid in _pids():
+        with contextlib.suppress(OSError):  # gone meanwhile, or not to be looked into
+            place = _PROC / str(pid)
+            if place.stat().st_uid == mine and mark in (place / "environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found - {os.getpid()}
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in _PROC.iterdir() if path.name.isdigit()]
+
+
+def _parents() -> dict[int, int]:
+    parents = {}
+    for pid in _pids() if _SEES_PROCESSES else ():
+        with contextlib.suppress(OSError):
+            stat = (_PROC / str(pid) / "stat").read_bytes()
+            # PID (NAME) STATE PARENT ...; the name may hold anything, a parenthesis too
+            parents[pid] = int(stat[stat.rindex(b")") + 1 :].split()[1])
+    return parents
+
+
+def _descendants(ancestor: int) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents().items():
+        children.setdefault(parent, []).append(pid)
+    found: set[int] = set()
+    front = [ancestor]
+    while front:
+        new = [pid for pid in children.get(front.pop(), ()) if pid not in found]
+        found.update(new)
+        front += new
+    return found
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of whatever the job leaves behind, instead of process 1 (Linux)."""
+    with contextlib.suppress(ImportError, OSError, AttributeError, TypeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap_orphans(job: int) -> None:
+    """Take the exit codes of adopted children; the job's own is for its Popen to take."""
+    if sys.platform == "linux":
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is None or ended.si_pid == job:
+                    return
+                os.waitpid(ended.si_pid, os.WNOHANG)
+
+
+def _end_all(job: int, folder: Path) -> bool:
+    """Kill the job and whatever it started; say whether nothing of it is left."""
+    if not _SEES_PROCESSES:
+        signal_group(job, KILL)
+        return True
+    left: set[int] = set()
+    for _look in range(2):  # a process that forks and ends while it is looked for can be missed once
+        left = left or _descendants(os.getpid()) | marked(folder)
+    for pid in left:
+        _signal(pid, KILL)
+    return not left
+
+
+# The supervisor.
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
@@ -47,61 +242,70 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
     temporary.replace(folder / "state.json")
 
 
-def read_state(folder: Path) -> dict[str, Any]:
-    """Read state.json; an empty one where the job has not begun."""
-    try:
-        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return state
+class _Story:
+    """state.json, which a full disk or a reader (on Windows) may keep from being written for a while."""
+
+    def __init__(self, folder: Path, state: dict[str, Any]) -> None:
+        self.folder = folder
+        self.state = state
+        self._next = 0.0
+
+    def tell(self, **news: Any) -> None:
+        """Write what is new, or keep it for the next heartbeat."""
+        self.state.update(news)
+        self._next = 0.0
+        self.beat()
+
+    def beat(self) -> None:
+        """Write that the supervisor lives, when it is time."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + HEARTBEAT_S
+            with contextlib.suppress(OSError):
+                write_state(self.folder, {**self.state, "heartbeat_s": time.time()})
+
+    def close(self, code: int) -> int:
+        """Write the end, however long that takes within reason; 0 when it is written."""
+        end = {**self.state, "phase": "exited", "exit_code": code, "ended_s": time.time()}
+        deadline = time.monotonic() + LAST_WORD_S
+        while time.monotonic() < deadline:
+            try:
+                write_state(self.folder, end)
+            except OSError:
+                time.sleep(POLL_S)
+            else:
+                return 0
+        return 74
 
 
-def take_lock(folder: Path) -> IO[bytes] | None:
-    """Take the job's lock, or return None where something of the job is alive."""
-    file = (folder / "lock").open("ab")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
+class _Request:
+    """What clients asked for: until when the job may end by itself."""
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        self._folder = folder
+        self._process = process
+        self._kill_at: float | None = None
+        self.client_is_gone = threading.Event()
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return file
+    def overdue(self) -> bool:
+        """Listen, pass on what is heard, and say whether the time to end by itself is over."""
+        grace_s = self._heard()
+        if grace_s is not None:
+            if self._kill_at is None:
+                # Only the job itself: its data loaders must live until it has saved its checkpoint.
+                self._process.terminate()
+            self._kill_at = min(time.monotonic() + grace_s, self._kill_at or float("inf"))
+        return self._kill_at is not None and time.monotonic() >= self._kill_at
 
-
-def is_alive(folder: Path) -> bool:
-    """Say whether the supervisor or anything that the job started still runs."""
-    if not folder.is_dir():
-        return False
-    lock = take_lock(folder)
-    if lock is None:
-        return True
-    lock.close()
-    return False
-
-
-def signal_group(pid: int, number: int) -> None:
-    """Signal the job's process and all that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
-            os.kill(pid, number)
-        else:
-            os.killpg(pid, number)
-
-
-def _take_lock_patiently(folder: Path) -> IO[bytes] | None:
-    # A client that asks whether the job lives holds the lock for a moment: that is no reason to give up.
-    deadline = time.monotonic() + LOCK_S
-    while True:
-        lock = take_lock(folder)
-        if lock is not None or time.monotonic() > deadline:
-            return lock
-        time.sleep(0.01)
+    def _heard(self) -> float | None:
+        if self.client_is_gone.is_set():
+            self.client_is_gone.clear()
+            return TETHER_GRACE_S
+        taken = self._folder / "stop.heard"  # moved first: whoever asks meanwhile makes a new one
+        try:
+            (self._folder / "stop").replace(taken)
+            return float(taken.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
 
 def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -112,7 +316,7 @@ def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.P
         return subprocess.Popen(
             order["argv"],
             cwd=order["cwd"],
-            env={**os.environ, **order["env"]},
+            env={**os.environ, **order["env"], MARK: str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -121,65 +325,55 @@ def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.P
         )
 
 
-def _tether(folder: Path) -> None:
-    """Wait for the client's end, then ask for the job's."""
-    sys.stdin.read()
-    (folder / "stop").write_text("5", encoding="utf-8")
+def _watch(process: subprocess.Popen[bytes], request: _Request, story: _Story) -> int:
+    """Wait until the job and all that it started are gone; the job's exit code."""
+    while True:
+        code = process.poll()
+        _reap_orphans(process.pid)
+        overdue = code is None and request.overdue()
+        if (code is not None or overdue) and _end_all(process.pid, story.folder) and code is not None:
+            return code
+        story.beat()
+        time.sleep(POLL_S if code is None and not overdue else POLL_S / 10)
 
 
-def _grace_s(folder: Path) -> float | None:
-    try:
-        return float((folder / "stop").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # none yet, or half-written: the next look will do
-        return None
-
-
-def _watch(process: subprocess.Popen[bytes], folder: Path, state: dict[str, Any]) -> int:
-    kill_at: float | None = None
-    beat = time.monotonic()
-    while process.poll() is None:
-        now = time.monotonic()
-        if kill_at is None:
-            grace_s = _grace_s(folder)
-            if grace_s is not None:
-                kill_at = now + grace_s
-                # Only the job itself: its data loaders must live until it has saved its checkpoint.
-                process.terminate()
-        elif now >= kill_at:
-            signal_group(process.pid, KILL)
-        if now - beat >= HEARTBEAT_S:
-            beat = now
-            write_state(folder, {**state, "heartbeat_s": time.time()})
-        time.sleep(POLL_S)
-    return process.returncode
-
-
-def _refuse(folder: Path, state: dict[str, Any], reason: str) -> None:
-    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+def _refuse(story: _Story, reason: str) -> int:
+    with contextlib.suppress(OSError), (story.folder / "log.txt").open("a", encoding="utf-8") as log:
         log.write(f"{reason}\n")
-    write_state(folder, {**state, "phase": "exited", "exit_code": 127, "ended_s": time.time()})
+    return story.close(127)
+
+
+def _tether(request: _Request) -> None:
+    """Wait for the client's end, then ask for the job's."""
+    while os.read(0, 4096):
+        pass
+    request.client_is_gone.set()
+
+
+def _run(folder: Path, order: dict[str, Any], lock: IO[bytes]) -> int:
+    state = {"phase": "starting", "started_s": time.time(), "argv": order["argv"]}
+    write_state(folder, state)  # before the job: where its story cannot be told, it does not begin
+    story = _Story(folder, state)
+    _adopt_orphans()
+    try:
+        process = _start(order, folder, lock)
+    except OSError as error:
+        return _refuse(story, f"cannot start {order['argv'][0]}: {error}")
+    story.tell(phase="running", pid=process.pid)
+    request = _Request(folder, process)
+    if order.get("tethered"):
+        threading.Thread(target=_tether, args=(request,), daemon=True).start()
+    return story.close(_watch(process, request, story))
 
 
 def supervise(folder: Path, order: dict[str, Any]) -> int:
     """Run the job to its end and leave its exit code in state.json; 127 where it cannot be started."""
-    lock = _take_lock_patiently(folder)
+    lock = take_lock(folder)
     if lock is None:
         print("a job of this name is alive", file=sys.stderr)
         return 75
-    state: dict[str, Any] = {"phase": "running", "started_s": time.time(), "argv": order["argv"]}
-    try:
-        process = _start(order, folder, lock)
-    except OSError as error:
-        _refuse(folder, state, f"cannot start {order['argv'][0]}: {error}")
-        return 0
-    state["pid"] = process.pid
-    write_state(folder, {**state, "heartbeat_s": time.time()})
-    if order.get("tethered"):
-        threading.Thread(target=_tether, args=(folder,), daemon=True).start()
-    code = _watch(process, folder, state)
-    signal_group(process.pid, KILL)  # what the job left behind
-    write_state(folder, {**state, "phase": "exited", "exit_code": code, "ended_s": time.time()})
-    return 0
+    with lock:
+        return _run(folder, order, lock)
 
 
 def _heard(_number: int, _frame: object) -> None:
@@ -192,7 +386,11 @@ def main() -> int:
     for name in ("SIGHUP", "SIGINT"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _heard)
-    return supervise(Path(sys.argv[1]), order)
+    try:
+        return supervise(Path(sys.argv[1]).resolve(), order)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 74
 
 
 if __name__ == "__main__":

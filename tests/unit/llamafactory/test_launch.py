@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from millhand.llamafactory import launch
+from millhand.runs.follow import STOP_GRACE_S
 from millhand.shell import Secret
 
 CONFIG = ".millhand/runs/qa/train.yaml"
@@ -40,6 +41,14 @@ def test_several_processes_are_started_argument_by_argument() -> None:
     forced = {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": "2"}
     assert launch.train("/a b/python", CONFIG, forced).argv[:7] == argv
     assert "torch.distributed.run" not in launch.train("py", CONFIG, {"FORCE_TORCHRUN": "0"}).argv
+
+
+def test_torchrun_leaves_its_workers_the_time_to_save_a_checkpoint() -> None:
+    assert launch.train("py", CONFIG, {}, processes=2).revealed_env() == {
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(launch.WORKERS_GRACE_S)
+    }
+    assert 120 < launch.WORKERS_GRACE_S < STOP_GRACE_S - 10
+    assert launch.train("py", CONFIG, {}).revealed_env() == {}
 
 
 def test_the_server_listens_on_loopback_with_a_key_that_is_no_argument() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +86,7 @@ def test_a_job_leaves_its_output_and_exit_code(pod: LocalPod) -> None:
     assert handle.status().exit_code == 5
     assert handle.log().decode() == "안녕\n"
     assert handle.log(offset=7) == b""
+    assert (handle.log_tail(), handle.log_tail(4)) == (handle.log(), handle.log()[-4:])
 
 
 def test_a_job_that_cannot_start_says_why(pod: LocalPod) -> None:
@@ -176,6 +179,224 @@ def test_a_killed_supervisor_leaves_an_orphan_that_is_seen_and_can_be_ended(pod:
     assert handle.status().phase == "running"
     handle.stop(grace_s=0)
     wait_until(lambda: handle.status().phase == "lost")
+
+
+def runaway(then: str = "time.sleep(60)", *, marked: bool = True) -> str:
+    """A job that prints three ids: its supervisor's, its own, and that of a child which leaves its session,
+    closes its lock and, unless it is ``marked``, forgets its environment."""
+    child = "import time; time.sleep(60)"
+    return f"""
+import os, signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True, close_fds=True,
+                         env=None if {marked} else {{}})
+print(os.getppid(), os.getpid(), child.pid, flush=True)
+{then}
+"""
+
+
+def family(handle: JobHandle) -> list[int]:
+    wait_until(lambda: handle.log().endswith(b"\n"))
+    return [int(word) for word in handle.log().split()]
+
+
+def runs(pid: int) -> bool:
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_nothing_is_left_of_a_killed_job_when_it_is_said_to_have_ended(pod: LocalPod, marked: bool) -> None:
+    handle = pod.start(Job("j", python(runaway(marked=marked))))
+    _, agent, worker = family(handle)
+    os.kill(agent, signal.SIGKILL)
+    status = ended(handle).status()
+    assert not runs(worker)
+    assert (status.phase, status.exit_code) == ("exited", -signal.SIGKILL)
+
+
+def test_what_a_job_leaves_behind_at_its_own_end_is_ended_with_its_exit_code_kept(pod: LocalPod) -> None:
+    # The child's own child loses its parent at once: an orphan in a third session.
+    orphan = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True); print(1)"
+    then = f"subprocess.run([sys.executable, '-c', {orphan!r}], stdout=subprocess.DEVNULL); sys.exit(7)"
+    handle = pod.start(Job("j", python(runaway(then))))
+    *_, worker = family(handle)
+    assert ended(handle).status().exit_code == 7
+    assert not runs(worker)
+    assert not supervisor.marked(pod.attach("j")._folder)
+
+
+def test_adopted_orphans_are_reaped_while_the_job_runs(pod: LocalPod) -> None:
+    code = """
+import os, subprocess, sys, time
+for _ in range(5):
+    subprocess.run([sys.executable, '-c', "import subprocess; subprocess.Popen(['true'])"])
+print(os.getppid(), flush=True)
+time.sleep(60)
+"""
+    handle = pod.start(Job("j", python(code)))
+    (guard,) = family(handle)
+    wait_until(lambda: len(supervisor._descendants(guard)) == 1)
+    handle.stop(0)
+    assert handle.status().exit_code is not None
+
+
+def test_the_end_of_the_grace_reaches_what_left_the_session(pod: LocalPod) -> None:
+    handle = pod.start(Job("j", python(runaway("signal.signal(15, signal.SIG_IGN); time.sleep(60)"))))
+    *_, worker = family(handle)
+    handle.stop(grace_s=0.3)
+    assert handle.status().exit_code == -signal.SIGKILL
+    assert not runs(worker)
+
+
+def test_a_second_stop_with_less_grace_overrides_the_first(pod: LocalPod) -> None:
+    handle = pod.start(Job("j", python(runaway("signal.signal(15, signal.SIG_IGN); time.sleep(60)"))))
+    *_, worker = family(handle)
+    patient = threading.Thread(target=handle.stop, args=(300,))
+    patient.start()
+    time.sleep(1)
+    assert handle.status().phase == "running"
+    began = time.monotonic()
+    handle.stop(0)
+    assert time.monotonic() - began < 4, "the supervisor was to hear it"
+    patient.join(timeout=5)
+    assert handle.status().exit_code == -signal.SIGKILL
+    assert not runs(worker)
+
+
+def test_an_orphan_that_gave_up_the_lock_is_seen_keeps_its_name_and_can_be_ended(pod: LocalPod) -> None:
+    handle = pod.start(Job("j", python(runaway())))
+    guard, agent, worker = family(handle)
+    os.kill(guard, signal.SIGKILL)
+    os.kill(agent, signal.SIGKILL)
+    wait_until(lambda: not supervisor.is_locked(pod.attach("j")._folder))
+    assert handle.status().phase == "running"
+    with pytest.raises(MillhandError, match="running already"):
+        pod.start(Job("j", python("pass")))
+    handle.stop(grace_s=0)
+    assert handle.status().phase == "lost"
+    assert not runs(worker)
+
+
+def test_without_a_supervisor_the_job_itself_is_asked_to_end(pod: LocalPod) -> None:
+    code = """
+import os, signal, sys, time
+def finish(*_):
+    print('saved', flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, finish)
+print(os.getppid(), flush=True)
+time.sleep(60)
+"""
+    handle = pod.start(Job("j", python(code)))
+    os.kill(family(handle)[0], signal.SIGKILL)
+    handle.stop(grace_s=20)
+    assert handle.log().endswith(b"saved\n")
+    assert not (pod.attach("j")._folder / "stop").exists()
+
+
+def test_without_a_place_for_the_request_the_job_itself_is_asked_to_end(
+    pod: LocalPod, workspace: Workspace
+) -> None:
+    handle = pod.start(Job("j", python("import time; time.sleep(60)")))
+    (workspace.state / "jobs" / "j" / f"stop.{os.getpid()}.tmp").mkdir()
+    handle.stop(grace_s=20)
+    assert handle.status().exit_code == -signal.SIGTERM
+
+
+def test_a_full_disk_ends_no_supervisor_and_the_end_is_told_when_there_is_room(
+    pod: LocalPod, workspace: Workspace
+) -> None:
+    handle = pod.start(
+        Job("j", python("import os, time; print(os.getppid(), flush=True); time.sleep(4); exit(5)"))
+    )
+    (guard,) = family(handle)
+    obstacle = workspace.state / "jobs" / "j" / f"state.json.{guard}.tmp"
+    wait_until(lambda: not obstacle.exists())
+    obstacle.mkdir()
+    before = handle.status().heartbeat_s
+    wait_until(lambda: len(supervisor._descendants(guard)) == 0)
+    time.sleep(1)
+    assert handle.status().phase == "running"
+    assert handle.status().heartbeat_s == before
+    obstacle.rmdir()
+    assert ended(handle).status().exit_code == 5
+
+
+def test_those_who_ask_at_once_do_not_see_each_other(pod: LocalPod) -> None:
+    handle = ended(pod.start(Job("j", python("pass"))))
+    folder = pod.attach("j")._folder
+    wait_until(lambda: not supervisor.is_locked(folder))
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(supervisor.__file__).parent)!r})\n"
+        "import supervisor, pathlib\n"
+        f"print(sum(supervisor.is_locked(pathlib.Path({str(folder)!r})) for _ in range(5000)))"
+    )
+    askers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(3)]
+    assert [int(asker.communicate()[0]) for asker in askers] == [0, 0, 0]
+    assert handle.status().phase == "exited"
+
+
+def test_a_job_starts_while_others_ask_for_it(pod: LocalPod) -> None:
+    enough = threading.Event()
+
+    def ask() -> None:
+        while not enough.is_set():
+            pod.attach("j").status()
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    try:
+        assert ended(pod.start(Job("j", python("pass")))).status().exit_code == 0
+    finally:
+        enough.set()
+        for asker in askers:
+            asker.join()
+
+
+def test_stop_leaves_a_job_alone_that_has_ended_or_never_was(pod: LocalPod, workspace: Workspace) -> None:
+    pod.attach("never-started").stop(5)
+    handle = ended(pod.start(Job("j", python("pass"))))
+    wait_until(lambda: not supervisor.is_locked(workspace.state / "jobs" / "j"))
+    handle.stop(5)
+    assert {path.name for path in (workspace.state / "jobs" / "j").iterdir()} == {
+        "lock",
+        "log.txt",
+        "state.json",
+        "supervisor.log",
+    }
+
+
+def test_a_job_folder_that_cannot_be_used_is_said_so(pod: LocalPod, workspace: Workspace) -> None:
+    (workspace.state / "jobs" / "j" / "lock").mkdir(parents=True)
+    with pytest.raises(MillhandError, match="jobs/j cannot be used"):
+        pod.start(Job("j", python("pass")))
+    with pytest.raises(MillhandError, match="jobs/j cannot be used"):
+        pod.attach("j").status()
+    (workspace.state / "jobs" / "k").write_text("")
+    with pytest.raises(MillhandError, match="jobs/k cannot be used"):
+        pod.start(Job("k", python("pass")))
+
+
+def test_a_job_whose_story_cannot_be_written_does_not_begin(pod: LocalPod, workspace: Workspace) -> None:
+    began = workspace.root / "began"
+    folder = workspace.state / "jobs" / "j"
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("")
+    order = {"argv": [sys.executable, "-c", f"open({str(began)!r}, 'w')"], "cwd": ".", "env": {}}
+    code = (
+        f"import os, runpy, sys; os.mkdir({str(folder)!r} + f'/state.json.{{os.getpid()}}.tmp')\n"
+        f"sys.argv[1:] = [{str(folder)!r}]\n"
+        f"runpy.run_path({supervisor.__file__!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(order).encode(), capture_output=True, check=False
+    )
+    assert done.returncode == 74
+    assert b"Traceback" not in done.stderr
+    assert not began.exists()
 
 
 def test_a_job_whose_machine_went_down_is_lost_not_running(pod: LocalPod, workspace: Workspace) -> None:

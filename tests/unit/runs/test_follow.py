@@ -35,6 +35,9 @@ class ScriptedJob:
     def log(self, offset: int = 0) -> bytes:
         raise AssertionError("not asked for")
 
+    def log_tail(self, size: int = 65536) -> bytes:
+        raise AssertionError("not asked for")
+
     def read(self, path: str, offset: int = 0) -> bytes:
         assert path == "outputs/qa/trainer_log.jsonl"
         return self.data[offset:]

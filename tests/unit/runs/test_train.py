@@ -47,6 +47,9 @@ class Job:
     def log(self, offset: int = 0) -> bytes:
         return self.printed[offset:]
 
+    def log_tail(self, size: int = 65536) -> bytes:
+        return self.printed[-size:]
+
     def read(self, path: str, offset: int = 0) -> bytes:
         assert path == "outputs/qa/trainer_log.jsonl"
         return self.log_lines[offset:]
