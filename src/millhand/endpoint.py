@@ -40,20 +40,33 @@ class Endpoint:
     key: Secret
     timeout_s: float = 120.0
 
-    def ready(self) -> bool:
-        """Whether the server answers. A wrong key raises; a refused connection is False."""
+    def guarded(self) -> bool:
+        """Whether a server is there and asks for a key. It is asked without one, so nobody learns the key."""
+        import httpx
+
+        try:
+            response = httpx.get(f"{self.url}/models", timeout=5.0, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return response.status_code == httpx.codes.UNAUTHORIZED
+
+    def models(self) -> list[str]:
+        """The names of the models that the server has.
+
+        Raises:
+            EndpointError: It does not answer, or refuses the key.
+        """
         import httpx
 
         try:
             with self._client() as client:
                 response = client.get("models", timeout=5.0)
-        except httpx.TransportError:
-            return False
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise EndpointError(
-                f"{self.url} refuses the key.", mend="Set MILLHAND_API_KEY to the server's key."
-            )
-        return response.is_success
+            if response.status_code == httpx.codes.UNAUTHORIZED:
+                mend = "Set MILLHAND_API_KEY to the server's key."
+                raise EndpointError(f"{self.url} refuses the key.", mend=mend)
+            return [model["id"] for model in _checked(response).json()["data"]]
+        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+            raise EndpointError(f"{self.url} names no models: {type(error).__name__}: {error}") from error
 
     def chat(self, messages: Sequence[Message], **options: object) -> str:
         """Ask and return the whole answer.
@@ -110,10 +123,19 @@ def parse_events(lines: Iterator[str]) -> Iterator[str]:
             continue
         if value.strip() == "[DONE]":
             return
-        piece = json.loads(value)["choices"][0]["delta"].get("content")
+        piece = _piece(value)
         if piece:
             yield piece
     raise EndpointError("The answer broke off before its end.")
+
+
+def _piece(event: str) -> str:
+    """The text of one event; none where it tells something else (vLLM's token counts have no choices)."""
+    try:
+        choices = json.loads(event)["choices"]
+        return choices[0]["delta"].get("content") or "" if choices else ""
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise EndpointError(f"The answer broke off with {event.strip()[:300]}") from error
 
 
 def _checked(response: httpx.Response) -> httpx.Response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +34,34 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 with line feeds, whole or not at all."""
     with atomic_writer(path) as file:
         file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that the file ``path`` stands for, waiting for whoever holds it.
+
+    The system lets go of it when the process ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            while not _taken(lambda: msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)):
+                pass  # LK_LOCK itself waits 10 seconds
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _taken(take: Callable[[], None]) -> bool:
+    try:
+        take()
+    except OSError:
+        return False
+    return True
 
 
 def sha256_file(path: Path) -> str:

@@ -72,9 +72,7 @@ class Workspace:
     def settings(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
         """Settings from ``.env``, overlaid by the environment."""
         environ = os.environ if environ is None else environ
-        path = self.root / ".env"
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        return {**parse_env(text), **environ}
+        return {**parse_env(_read_env(self.root / ".env")), **environ}
 
     def secret(self, name: str) -> Secret | None:
         """A secret by its name from the environment or ``.env``; None where it is not set."""
@@ -158,6 +156,15 @@ def _make_file(path: Path, text: str) -> bool:
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
     return True
+
+
+def _read_env(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path}, byte {error.start + 1}: it is not UTF-8.", mend="Save it in UTF-8; notes in Hangul too."
+        ) from error
 
 
 def parse_env(text: str) -> dict[str, str]:

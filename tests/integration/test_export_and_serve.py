@@ -6,6 +6,8 @@ import json
 import signal
 import socket
 import struct
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -84,9 +86,85 @@ def test_a_merge_on_another_base_or_a_broken_model_is_never_called_done(bench: B
     assert "template: chatml" in err
     assert "quantization_bit" in err
     config.write_text(right)
+
+    base = bench.root / "models/tiny/model.safetensors"
+    weights = base.read_bytes()
+    base.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    for command in (("export", "qa"), ("chat", "qa", "-m", "?")):
+        _, err = bench.call(*command, code=3)
+        assert "model.safetensors" in err
+    base.write_bytes(weights)
+
     adapter = bench.root / "outputs/qa/adapter_config.json"
     adapter.write_text(adapter.read_text().replace('"r": 8', '"r": 4'))
     _, err = bench.call("export", "qa", code=1)
     assert "size mismatch" in err
     assert not (bench.root / "outputs/qa-merged").exists()
     assert bench.answer("runs")[0]["state"] == "trained"
+
+    (bench.root / "outputs/qa").rename(bench.root / "outputs/elsewhere")
+    assert bench.answer("runs")[0]["state"] == "missing"
+    _, err = bench.call("export", "qa", code=2)
+    assert "outputs/qa" in err
+    assert "millhand train qa" in err
+
+
+def test_a_chat_template_that_is_not_the_trained_one_is_refused(bench: Bench) -> None:
+    bench.call("train", "qa")
+    chat = bench.root / "llamafactory_configs/qa/chat.yaml"
+    chat.write_text(chat.read_text().replace('"chatml"', '"qwen"'))
+    _, err = bench.call("chat", "qa", "-m", "?", code=3)
+    assert "template: chatml" in err
+
+
+def test_full_fine_tuning_is_exported_from_its_preset_and_answers(bench: Bench) -> None:
+    bench.call(
+        "config", "new", "full", "--preset", "tiny-cpu", "--dataset", "bicycle", "--model", "models/tiny",
+        "--set", "finetuning_type=full", "--set", "max_steps=4",
+    )  # fmt: skip
+    bench.call("train", "full")
+    assert bench.answer("export", "full")["parameters"] > 900_000
+    assert bench.answer("chat", "full", "-m", "안장 높이는?")[0]["question"] == "안장 높이는?"
+
+
+def test_an_adapter_trained_on_an_adapter_is_merged_with_it(bench: Bench) -> None:
+    bench.call("train", "qa")
+    bench.configure(
+        adapter_name_or_path="outputs/qa", create_new_adapter=True, max_steps=2, output_dir="outputs/on-top"
+    )
+    assert bench.answer("train", "qa")["output_dir"] == "outputs/on-top-2"
+    bench.call("export", "qa")
+    given = (bench.root / ".millhand/runs/qa-2/export.yaml").read_text()
+    assert "adapter_name_or_path: outputs/qa,outputs/on-top-2" in given
+
+
+def test_two_exports_at_once_make_one_model_and_a_killed_one_is_done_again(bench: Bench) -> None:
+    bench.call("train", "qa")
+    first = bench.start("export", "qa")
+    bench.wait(lambda: (bench.root / ".millhand/jobs/export-qa/state.json").exists())
+    first.kill()
+    first.communicate()
+    clients = [bench.start("export", "qa", "--json") for _ in range(2)]
+    answers = [json.loads(client.communicate(timeout=180)[0]) for client in clients]
+    assert [client.returncode for client in clients] == [0, 0]
+    assert sorted(answer["again"] for answer in answers) == [False, True]
+    assert bench.answer("export", "qa")["again"] is True
+
+
+def test_a_stranger_on_the_port_never_learns_the_key(bench: Bench) -> None:
+    bench.call("train", "qa")
+    heard: list[str | None] = []
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.headers["Authorization"])
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        port = str(stranger.server_address[1])
+        _, err = bench.call("serve", "qa", "--port", port, code=2, MILLHAND_API_KEY="planted-key")
+        stranger.shutdown()
+    assert f"Port {port} is in use" in err
+    assert heard == []

@@ -152,6 +152,66 @@ def test_half_written_and_stale_checkpoints_are_set_aside(bench: Bench, undistur
     }
 
 
+def test_two_clients_at_once_train_once(bench: Bench) -> None:
+    clients = [bench.start("train", "qa", "--json") for _ in range(2)]
+    answers = [json.loads(client.communicate(timeout=120)[0]) for client in clients]
+    assert [client.returncode for client in clients] == [0, 0]
+    assert {answer["run"] for answer in answers} == {"qa"}
+    assert not (bench.root / "outputs/qa-2").exists()
+    assert [line["current_steps"] for line in bench.log() if "loss" in line] == list(range(1, 13))
+
+
+def test_a_run_whose_config_was_edited_meanwhile_is_not_lost(bench: Bench) -> None:
+    bench.configure(**LONG)
+    client = bench.start("train", "qa")
+    bench.wait_for_step(30)
+    os.kill(bench.trainer(), signal.SIGKILL)
+    client.communicate(timeout=60)
+    bench.configure(max_steps=4)
+    _, err = bench.call("train", "qa", "--resume", code=2)
+    assert "max_steps: 120 -> 4" in err
+    assert bench.answer("train", "qa", "--run", "qa")["results"]["steps"] == 120
+    _, err = bench.call("train", "qa", "--run", "absent", code=2)
+    assert "There are: qa" in err
+
+
+def test_a_run_that_ended_with_nobody_looking_is_verified_when_it_is_needed(bench: Bench) -> None:
+    bench.configure(max_steps=30)
+    client = bench.start("train", "qa")
+    bench.wait_for_step(1)
+    client.kill()
+    client.communicate()
+    bench.configure(max_steps=4)
+    bench.wait(lambda: bench.answer("runs")[0]["state"] == "trained")
+    assert not (bench.root / "outputs/qa/millhand_run.json").exists()
+    assert bench.answer("export", "qa")["run"] == "qa"
+    assert json.loads((bench.root / "outputs/qa/millhand_run.json").read_text())["results"]["steps"] == 30
+
+
+def test_a_diverged_run_is_no_success(bench: Bench) -> None:
+    bench.configure(learning_rate=1e30, max_steps=6, max_grad_norm=1e30)
+    _, err = bench.call("train", "qa", code=1)
+    assert "diverged" in err
+    assert "learning_rate" in err
+    bench.call("export", "qa", code=1)
+
+
+def test_a_token_in_a_config_is_refused_and_written_nowhere(bench: Bench) -> None:
+    bench.configure(hf_hub_token="hf_planted_token")
+    _, err = bench.call("train", "qa", code=3)
+    assert "HF_TOKEN" in err
+    bench.configure()
+    (bench.root / ".env").write_text("HF_TOKEN=hf_planted_token\n")
+    client = bench.start("train", "qa")
+    bench.wait_for_step(1)
+    assert "HF_TOKEN=hf_planted_token" in Path(f"/proc/{bench.trainer()}/environ").read_text().split("\0")
+    arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    out, err = client.communicate(timeout=120)
+    written = [p for p in bench.root.rglob("*") if p.is_file() and p.name != ".env"]
+    assert not [p for p in written if b"hf_planted_token" in p.read_bytes()]
+    assert not [text for text in [*arguments, out.encode(), err.encode()] if b"hf_planted_token" in text]
+
+
 def test_without_do_train_nothing_starts_where_llamafactory_would_end_with_0_untrained(bench: Bench) -> None:
     bench.configure(do_train=None)
     _, err = bench.call("train", "qa", code=3)

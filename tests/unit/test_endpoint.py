@@ -24,6 +24,7 @@ class Server:
 
     answers: list[tuple[int, bytes]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     url: str = ""
 
 
@@ -41,6 +42,7 @@ def server() -> Iterator[Server]:
 
         def _answer(self) -> None:
             code, body = scripted.answers.pop(0)
+            scripted.keys.append(self.headers["Authorization"])
             if self.headers["Authorization"] != f"Bearer {KEY}":
                 code, body = 401, b"{}"
             self.send_response(code)
@@ -112,10 +114,29 @@ def test_a_stream_that_breaks_off_is_not_taken_for_an_answer(server: Server, end
         list(parse_events(iter([])))
 
 
-def test_ready_tells_a_closed_door_from_a_wrong_key(server: Server, endpoint: Endpoint) -> None:
-    server.answers = [(200, b"{}"), (503, b"loading"), (200, b"{}")]
-    assert endpoint.ready() is True
-    assert endpoint.ready() is False
+def test_token_counts_at_the_end_are_no_text_and_an_error_is_told(server: Server, endpoint: Endpoint) -> None:
+    server.answers = [
+        (200, event("닦으") + b'data: {"choices": []}\n\ndata: [DONE]\n\n'),
+        (200, b'data: {"error": "full"}\n\n'),
+    ]
+    assert list(endpoint.stream(SAID)) == ["닦으"]
+    with pytest.raises(EndpointError, match="full"):
+        list(endpoint.stream(SAID))
+
+
+def test_whether_a_server_is_guarded_is_asked_without_the_key(server: Server, endpoint: Endpoint) -> None:
+    server.answers = [(200, b"{}")]
+    assert endpoint.guarded() is True
+    assert server.keys == [None]
+    assert Endpoint("http://127.0.0.1:9/v1", "qa", Secret(KEY)).guarded() is False
+
+
+def test_models_are_named_and_a_wrong_key_is_told(server: Server, endpoint: Endpoint) -> None:
+    server.answers = [(200, b'{"data": [{"id": "qa"}]}'), (503, b"loading"), (200, b"{}"), (200, b"{}")]
+    assert endpoint.models() == ["qa"]
+    with pytest.raises(EndpointError, match="503"):
+        endpoint.models()
+    with pytest.raises(EndpointError, match="names no models"):
+        endpoint.models()
     with pytest.raises(EndpointError, match="refuses the key"):
-        Endpoint(server.url, "qa", Secret("other")).ready()
-    assert Endpoint("http://127.0.0.1:9/v1", "qa", Secret(KEY)).ready() is False
+        Endpoint(server.url, "qa", Secret("other")).models()

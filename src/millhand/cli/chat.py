@@ -40,12 +40,14 @@ def chat(config: str, questions: tuple[str, ...], merged: bool | None, pod_name:
 
 
 def _ask(endpoint: Endpoint, questions: tuple[str, ...], *, as_json: bool) -> None:
-    answers = [{"question": q, "answer": endpoint.chat([{"role": "user", "content": q}])} for q in questions]
+    answers = []
+    for question in questions:
+        answer = endpoint.chat([{"role": "user", "content": question}])
+        answers.append({"question": question, "answer": answer})
+        if not as_json:  # at once: a later question may fail
+            click.echo(f"Q: {question}\nA: {answer}\n")
     if as_json:
         print_json(answers)
-        return
-    for answer in answers:
-        click.echo(f"Q: {answer['question']}\nA: {answer['answer']}\n")
 
 
 def _converse(endpoint: Endpoint) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from millhand.datasets.records import Turn
     from millhand.endpoint import Endpoint
     from millhand.quality.exact_match import ExactMatch
+    from millhand.runs.ledger import Run
     from millhand.workspace import Workspace
 
 EPILOG = """\b
@@ -37,18 +38,33 @@ def evaluate(
 ) -> None:
     """Ask the trained model its own rows, and held-out ones, and count the exact answers."""
     from millhand.runs.serve import choose_model, serving
-    from millhand.training.check import dataset_names
 
     workspace, project, pod = open_place(config, pod_name)
-    sets = {f"trained rows ({name})": name for name in dataset_names(project.values("train"))}
-    if held_out:
-        sets[f"held-out rows ({held_out})"] = held_out
-    turns = {title: _turns(workspace, name, limit) for title, name in sets.items()}
     served = choose_model(workspace, pod, project, merged=merged)
+    sets = _sets(workspace, served.run, held_out)
+    turns = {title: _turns(workspace, name, limit) for title, name in sets.items()}
     say(f"Loading {served.what} …")
     with serving(workspace, pod, served) as (endpoint, _):
         measured = {title: _measure(endpoint, title, asked) for title, asked in turns.items()}
     _show(served.what, measured, as_json=as_json)
+
+
+def _sets(workspace: Workspace, run: Run, held_out: str) -> dict[str, str]:
+    """What to ask, by what to call it: the run's own datasets, not those that the config names today."""
+    from millhand.runs.finished import open_ledger
+    from millhand.runs.manifest import data_fact
+    from millhand.training.check import eval_datasets, train_datasets
+
+    config, ledger = run.facts["config"], open_ledger(workspace)
+    trained = train_datasets(config)
+    for name in trained:
+        if data_fact(workspace, ledger, name) != run.facts["data"][name]:
+            say(f"warning: {name} has changed since run {run.name} was trained: some rows it never saw.")
+    if config.get("val_size"):
+        say(f"note: of the trained rows, {config['val_size']} were kept aside for evaluation (val_size).")
+    held = [*eval_datasets(config), *([held_out] if held_out else [])]
+    titles = {f"trained rows ({name})": name for name in trained}
+    return titles | {f"held-out rows ({name})": name for name in held}
 
 
 def _turns(workspace: Workspace, name: str, limit: int | None) -> list[Turn]:

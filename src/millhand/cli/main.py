@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from millhand import __version__
+
+if TYPE_CHECKING:
+    from millhand.errors import MillhandError
 
 # name -> (module:attribute, one line of help); the help stands here so that `millhand --help` imports none
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -64,20 +68,39 @@ def millhand() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; what Millhand raises on purpose becomes text."""
-    from millhand.errors import MillhandError
-
+    """Run one command line and return its exit code; what can be expected to go wrong becomes text."""
+    as_json = "--json" in arguments
     try:
         result = millhand.main(args=list(arguments), prog_name="millhand", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        return _told(error.format_message(), error.exit_code, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        return 130
-    except MillhandError as error:
+        return _told("Interrupted.", 130, as_json=as_json)
+    except BrokenPipeError:  # whoever read the answer has enough of it
+        return 1
+    except OSError as error:  # a full disk, a folder that may not be written
+        click.echo(f"millhand: {error}", err=True)
+        return _told(str(error), 1, as_json=as_json)
+    except _errors() as error:
         from millhand.cli.output import show_error
 
-        show_error(error, as_json="--json" in arguments)
+        show_error(error, as_json=as_json)
         return error.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _errors() -> type[MillhandError]:
+    """The root of Millhand's errors; looked up when one is raised, not at every start."""
+    from millhand.errors import MillhandError
+
+    return MillhandError
+
+
+def _told(message: str, code: int, *, as_json: bool) -> int:
+    if as_json:
+        from millhand.cli.output import print_json
+
+        print_json({"error": message, "mend": "", "findings": []})
+    return code

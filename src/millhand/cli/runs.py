@@ -24,7 +24,10 @@ def runs(project: str, as_json: bool) -> None:
         print_json(rows)
         return
     if not rows:
-        say("No run yet. Next: millhand config new PROJECT --preset P --dataset D")
+        begin = (
+            f"millhand train {project}" if project else "millhand config new PROJECT --preset P --dataset D"
+        )
+        say(f"No run yet. Next: {begin}")
         return
     columns = ("run", "state", "steps", "loss", "output", "started")
     table = [

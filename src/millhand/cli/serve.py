@@ -33,7 +33,7 @@ def serve(config: str, port: int, merged: bool | None, pod_name: str) -> None:
     served = choose_model(workspace, pod, project, merged=merged)
     say(f"Loading {served.what} …")
     with serving(workspace, pod, served, key=key, port=port) as (endpoint, handle):
-        say(f"Serving {served.name} at {endpoint.url} (Ctrl-C ends it).")
+        say(f"Serving {served.run.name} at {endpoint.url} (Ctrl-C ends it).")
         while handle.status().alive:
             time.sleep(0.5)
-        raise TrainingError(f"The server ended. The last it printed:\n{log_tail(handle.log())}")
+        raise TrainingError(f"The server ended. The last it printed:\n{log_tail(handle)}")

@@ -16,6 +16,7 @@ EPILOG = """\b
 Examples:
   millhand train qa              the same inputs: goes on, or says that it is done
   millhand train qa --resume     go on from the last whole checkpoint
+  millhand train qa --run qa-2   go on with that run, whatever the config says now
   millhand train qa --new        once more, under a new name
 
 CONFIG is a project of llamafactory_configs/, or the path of its train.yaml.
@@ -27,20 +28,21 @@ _LOSSES = ("loss", "eval_loss", "best_eval_loss")
 @click.command(epilog=EPILOG)
 @config_argument
 @click.option("--resume", is_flag=True, help="Go on with an earlier run; fail where there is none.")
+@click.option("--run", "run_name", default="", help="Go on with this run as it was configured then.")
 @click.option("--new", is_flag=True, help="Start a new run, whatever is there.")
 @pod_option
 @json_option
-def train(config: str, resume: bool, new: bool, pod_name: str, as_json: bool) -> None:
+def train(config: str, resume: bool, run_name: str, new: bool, pod_name: str, as_json: bool) -> None:
     """Train the model that CONFIG describes, with LLaMA-Factory."""
     from millhand.cli.watch import TrainingBar
     from millhand.errors import UsageError
     from millhand.runs.train import Training
 
-    if resume and new:
-        raise UsageError("--resume and --new exclude each other.")
+    if new and (resume or run_name):
+        raise UsageError("--new starts a run; --resume and --run go on with one.", mend="Give one of them.")
     workspace, project, pod = open_place(config, pod_name)
     with TrainingBar() as bar:
-        trained = Training(workspace, pod, project, bar).train(resume=resume, new=new)
+        trained = Training(workspace, pod, project, bar).train(resume=resume, new=new, run_name=run_name)
     _show(trained, as_json=as_json)
 
 

@@ -20,6 +20,10 @@ from millhand.text.normal import nearest, nfc
 ROWS = "rows.jsonl"
 
 
+class NotLocalError(UsageError):
+    """The dataset's rows lie on a hub: LLaMA-Factory can train on it, nothing here can read it."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """One dataset whose rows lie on this machine.
@@ -97,7 +101,8 @@ class Registry:
         """The dataset called ``name``.
 
         Raises:
-            UsageError: There is none of that name, it lies on a hub, or its file is missing.
+            NotLocalError: It lies on a hub.
+            UsageError: There is none of that name, or its file is missing.
             FindingsError: dataset_info.json or its dataset.yaml is broken.
         """
         entries, name = self.entries(), nfc(name)
@@ -124,10 +129,14 @@ class Registry:
     def _local_path(self, name: str, entry: Mapping[str, Any]) -> Path:
         hub = next((key for key in infos.HUBS if key in entry), None)
         if hub or not isinstance(entry.get("file_name"), str):
-            where = f"lies elsewhere ({hub}: {entry[hub]})" if hub else "has no file_name"
+            if hub:
+                raise NotLocalError(
+                    f"Dataset {name!r} lies elsewhere ({hub}: {entry[hub]}), not on this machine.",
+                    mend="LLaMA-Factory can train on it. To read it here, `millhand data add` a copy.",
+                )
             raise UsageError(
-                f"Dataset {name!r} {where}: its rows are not on this machine.",
-                mend="LLaMA-Factory can train on it. To read it here, download and `millhand data add` it.",
+                f"Dataset {name!r} has no file_name: LLaMA-Factory ends with KeyError 'file_name'.",
+                mend=f"Add `file_name` to its entry in {infos.FILE}.",
             )
         path = self.folder / str(entry["file_name"])
         if not path.is_file():

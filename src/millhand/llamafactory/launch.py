@@ -91,12 +91,21 @@ def inspect_output(python: str, output_dir: str, *, set_aside: bool = False) -> 
 
 
 def speak(
-    python: str, folder: str, question: str, env: Mapping[str, str | Secret], *, new_tokens: int
+    python: str,
+    folder: str,
+    question: str,
+    env: Mapping[str, str | Secret],
+    *,
+    new_tokens: int,
+    trust_remote_code: bool = False,
 ) -> tuple[Command, bytes]:
-    """Load a model folder and generate a few tokens, as a command and its standard input."""
-    return Command((python, "-P", "-", folder, question, str(new_tokens)), env), Path(
-        _speak.__file__
-    ).read_bytes()
+    """Load a model folder and generate a few tokens, as a command and its standard input.
+
+    The question is a row of the user's data: it travels in the environment, not in the list of processes.
+    """
+    flags = ("--trust-remote-code",) if trust_remote_code else ()
+    argv = (python, "-P", "-", folder, str(new_tokens), *flags)
+    return Command(argv, {**env, "MILLHAND_QUESTION": Secret(question)}), Path(_speak.__file__).read_bytes()
 
 
 def _is_set(value: str | Secret | None) -> bool:

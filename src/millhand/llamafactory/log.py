@@ -8,11 +8,11 @@ counts, and the time left is worked out here, from one attempt's steps alone.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 FILE_NAME = "trainer_log.jsonl"
 
@@ -33,8 +33,8 @@ class LogPoint:
 def parse_line(line: bytes) -> LogPoint | None:
     """Read one line; None where it is not a log line (a line cut off by a crash)."""
     try:
-        raw = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        raw = json.loads(line)  # not orjson: a diverged run writes NaN and Infinity
+    except ValueError:
         return None
     if not isinstance(raw, dict) or not isinstance(raw.get("current_steps"), int):
         return None
@@ -108,6 +108,19 @@ class TrainerLog:
     def eval_losses(self) -> list[LogPoint]:
         """Evaluation losses by step."""
         return [self._evals[step] for step in sorted(self._evals)]
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The step from which on a loss is no number, or is 0 after it was not; None where all is well.
+
+        A loss of exactly 0.0 is what transformers logs in place of NaN (``logging_nan_inf_filter``).
+        """
+        learning = False
+        for point in self.losses:
+            if point.loss is not None and (not math.isfinite(point.loss) or (learning and point.loss == 0)):
+                return point.step
+            learning = learning or bool(point.loss)
+        return next((p.step for p in self.eval_losses if not math.isfinite(p.eval_loss or 0)), None)
 
     @property
     def training_s(self) -> float:

@@ -2,7 +2,7 @@
 
 ::
 
-    python - MODEL_FOLDER QUESTION NEW_TOKENS < speak.py
+    MILLHAND_QUESTION=... python - MODEL_FOLDER NEW_TOKENS [--trust-remote-code] < speak.py
 
 It prints one JSON document: the answer, how many tokens it has, the model's parameters and dtype. It ends
 with code 1 and a traceback when the folder does not load, or when the model says nothing or computes
@@ -12,6 +12,7 @@ numbers that are none. Needs torch and transformers, and nothing of Millhand.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -26,7 +27,7 @@ def prompt_ids(tokenizer: Any, question: str) -> Any:
     )
 
 
-def speak(folder: str, question: str, new_tokens: int) -> dict[str, Any]:
+def speak(folder: str, question: str, new_tokens: int, *, trust_remote_code: bool) -> dict[str, Any]:
     """Load the model and generate greedily.
 
     Raises:
@@ -35,9 +36,10 @@ def speak(folder: str, question: str, new_tokens: int) -> dict[str, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    remote = {"trust_remote_code": trust_remote_code}
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").to(device).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, **remote)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", **remote).to(device).eval()
     inputs = {
         name: ids.to(device)
         for name, ids in prompt_ids(tokenizer, question).items()
@@ -61,8 +63,11 @@ def speak(folder: str, question: str, new_tokens: int) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """Speak, and print what was said as the last line."""
-    folder, question, new_tokens = arguments
-    print(json.dumps(speak(folder, question, int(new_tokens))))
+    folder, new_tokens, *flags = arguments
+    question = os.environ["MILLHAND_QUESTION"]
+    print(
+        json.dumps(speak(folder, question, int(new_tokens), trust_remote_code="--trust-remote-code" in flags))
+    )
     return 0
 
 

@@ -112,7 +112,12 @@ def inspect_output(pod: Pod, output_dir: str, *, set_aside: bool = False) -> dic
     return state
 
 
-def log_tail(log: bytes) -> str:
+def log_tail(handle: JobHandle) -> str:
+    """The last lines that a job printed."""
+    return told_lines(handle.log_tail())
+
+
+def told_lines(log: bytes) -> str:
     """The last lines of a job's output without its progress bars."""
     lines = re.split(r"[\r\n]+", log.decode("utf-8", errors="replace"))
     told = [line.rstrip() for line in lines if line.strip() and not _BAR.search(line)]

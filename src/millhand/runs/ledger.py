@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from millhand.errors import MillhandError
 from millhand.files import sha256_file
 
 _SCHEMA = """
@@ -68,10 +69,14 @@ class Ledger:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self._path, timeout=30)) as connection:
-            connection.executescript(_SCHEMA)
-            with connection:
-                yield connection
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30)) as connection:
+                connection.executescript(_SCHEMA)
+                with connection:
+                    yield connection
+        except sqlite3.DatabaseError as error:
+            mend = "If it is damaged, move it aside: runs are then unknown, what they made stays."
+            raise MillhandError(f"The ledger {self._path} cannot be used: {error}.", mend=mend) from error
 
     def add(self, run: Run) -> None:
         """Enter a run. The name must be new."""

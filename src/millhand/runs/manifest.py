@@ -8,35 +8,62 @@ from pathlib import Path
 from typing import Any
 
 from millhand import __version__
-from millhand.datasets.registry import Registry
+from millhand.datasets.registry import NotLocalError, Registry
 from millhand.files import write_text
 from millhand.llamafactory.log import TrainerLog
 from millhand.runs.ledger import Ledger, Run
 from millhand.training.check import dataset_names, looks_local
-from millhand.training.effective import identity
+from millhand.training.effective import SECRET_KEYS, earlier_adapters, identity
 from millhand.workspace import Workspace
 
 FILE_NAME = "millhand_run.json"
+_MODEL_SUFFIXES = (".safetensors", ".bin", ".json", ".model", ".jinja", ".py", ".txt")
+_LEFTOVERS = (FILE_NAME, "trainer_state.json", "all_results.json", "train_results.json", "eval_results.json")
 
 
 def input_facts(workspace: Workspace, ledger: Ledger, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides a run's outcome: config, the bytes of its data, the bytes of its base model."""
-    registry = Registry(workspace.registry)
-    data = {name: ledger.sha256(registry.dataset(name).rows_path) for name in dataset_names(values)}
-    return {"config": identity(values), "data": data, "model": model_facts(workspace, ledger, values)}
+    """What decides a run's outcome: config, the bytes of its data, the bytes of its base and adapters."""
+    adapters = earlier_adapters(values)
+    facts = {
+        "config": identity(values),
+        "data": {name: data_fact(workspace, ledger, name) for name in dataset_names(values)},
+        "model": model_facts(workspace, ledger, values),
+    }
+    if adapters:
+        facts["adapters"] = {name: _weights(workspace, ledger, name) for name in adapters}
+    return facts
+
+
+def data_fact(workspace: Workspace, ledger: Ledger, name: str) -> str:
+    """The hash of a dataset's rows; for one on a hub, that it is there."""
+    try:
+        return ledger.sha256(Registry(workspace.registry).dataset(name).rows_path)
+    except NotLocalError:
+        return "on a hub"
 
 
 def model_facts(workspace: Workspace, ledger: Ledger, values: Mapping[str, Any]) -> dict[str, Any]:
     """The base model: the hash of each of its files, or the Hub's name and revision."""
-    model = str(values["model_name_or_path"])
+    return _weights(
+        workspace, ledger, str(values["model_name_or_path"]), str(values.get("model_revision", "main"))
+    )
+
+
+def _weights(workspace: Workspace, ledger: Ledger, model: str, revision: str = "main") -> dict[str, Any]:
     folder = workspace.root / model
     if not (looks_local(model) or folder.is_dir()):
-        return {"hub": model, "revision": str(values.get("model_revision", "main"))}
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        return {"hub": model, "revision": revision}
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and _counts(path.relative_to(folder)))
     return {
         "folder": model,
         "files": {path.relative_to(folder).as_posix(): ledger.sha256(path) for path in files},
     }
+
+
+def _counts(path: Path) -> bool:
+    """Whether a file is part of the model: Millhand's notes and a training's leftovers are not."""
+    hidden = any(part.startswith((".", "checkpoint-", "set-aside-")) for part in path.parts)
+    return not hidden and path.suffix in _MODEL_SUFFIXES and path.name not in _LEFTOVERS
 
 
 def results(log: TrainerLog, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +91,7 @@ def build_manifest(
         "created_s": run.created_s,
         "fingerprint": run.fingerprint,
         "inputs": run.facts,
-        "config": dict(values),
+        "config": {key: value for key, value in values.items() if key not in SECRET_KEYS},
         "seed": values.get("seed", 42),  # transformers.TrainingArguments.seed
         "machine": dict(machine),
         "results": dict(outcome),

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from millhand.errors import UsageError
 from millhand.pods.base import Pod
-from millhand.runs.export import EXPORTED
-from millhand.runs.train import job_name, open_ledger
+from millhand.runs.finished import EXPORTED, job_name, open_ledger
 from millhand.training.project import PURPOSES
 from millhand.workspace import MODELS, STATE, Workspace, made_files
 
@@ -28,8 +27,12 @@ def remove_project(workspace: Workspace, pod: Pod, project: str) -> list[str]:
         )
     folders: list[str] = []
     for run in runs:
-        mark = ledger.done(run.name, EXPORTED)
-        folders += [run.output_dir, *([str(mark.facts["folder"])] if mark else [])]
+        merged = [
+            mark.name.removeprefix(EXPORTED)
+            for mark in ledger.steps(run.name)
+            if mark.name.startswith(EXPORTED)
+        ]
+        folders += [run.output_dir, *merged]
         folders += [
             f"{STATE}/runs/{run.name}",
             f"{STATE}/jobs/{job_name(run)}",

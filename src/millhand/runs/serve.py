@@ -9,31 +9,39 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from millhand.endpoint import Endpoint
-from millhand.errors import TrainingError, UsageError
+from millhand.endpoint import Endpoint, EndpointError
+from millhand.errors import FindingsError, TrainingError, UsageError
 from millhand.files import write_text
 from millhand.llamafactory import launch
 from millhand.pods.base import Job, JobHandle, Pod
 from millhand.runs.environment import training_environment
-from millhand.runs.export import EXPORTED, finished_run
-from millhand.runs.follow import POLL_S, inspect_output, log_tail
+from millhand.runs.finished import check_against_run, check_base, exported, finished_run, open_ledger
+from millhand.runs.follow import POLL_S, log_tail
 from millhand.runs.ledger import Run
-from millhand.runs.train import open_ledger
 from millhand.shell import Command, Secret
+from millhand.training.check import check_secrets
 from millhand.training.effective import render, serve_values, trained_model
 from millhand.training.project import Project
 from millhand.workspace import STATE, Workspace
 
 KEY_NAME = "MILLHAND_API_KEY"
 START_S = 600.0  # an 8B model from a network volume
-_FREE_PORT = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
+# Binds the port that is asked for (0: a free one) and names it. On Windows SO_REUSEADDR would share a port.
+_BIND = """\
+import socket, sys
+s = socket.socket()
+if sys.platform != "win32":
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+print(s.getsockname()[1])
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is served: the keys that name the model, and what a person calls it."""
+    """What is served: the run, the YAML values that name its model, and what a person calls it."""
 
-    name: str
+    run: Run
     values: Mapping[str, Any]
     what: str
 
@@ -46,27 +54,25 @@ def choose_model(workspace: Workspace, pod: Pod, project: Project, *, merged: bo
 
     Raises:
         UsageError: Nothing is trained yet, or the merged model was asked for and is not there.
+        FindingsError: chat.yaml does not fit what was trained.
     """
     ledger = open_ledger(workspace)
-    run = finished_run(ledger, project)
-    chat = project.values("chat")
-    mark = ledger.done(run.name, EXPORTED)
-    folder = str(mark.facts["folder"]) if mark else ""
-    whole = bool(folder) and not inspect_output(pod, folder)["fault"]
-    if merged and not whole:
-        raise UsageError(
-            f"Run {run.name} has no merged model.", mend=f"Merge it: `millhand export {project.name}`."
-        )
-    if whole and merged is not False:
-        values = {key: value for key, value in chat.items() if key != "finetuning_type"}
-        return Served(
-            run.name, serve_values(values, {"model_name_or_path": folder}), f"merged model {folder}"
-        )
-    return Served(run.name, serve_values(chat, _trained(run)), f"run {run.name} in {run.output_dir}")
-
-
-def _trained(run: Run) -> dict[str, Any]:
-    return trained_model(run.facts["config"], run.output_dir)
+    run = finished_run(workspace, pod, project)
+    chat, file = project.values("chat"), workspace.relative(project.path("chat"))
+    mark = exported(pod, ledger, run)
+    if merged and mark is None:
+        mend = f"Merge it: `millhand export {project.name}`."
+        raise UsageError(f"Run {run.name} has no merged model.", mend=mend)
+    whole = mark is not None and merged is not False
+    findings = [*check_secrets(chat, file), *check_against_run(chat, run, file, chat=True)]
+    findings += [] if whole else check_base(workspace, ledger, run)
+    if findings:
+        raise FindingsError(findings, message="Nothing was loaded.")
+    if mark is not None and whole:
+        folder = str(mark.facts["folder"])
+        return Served(run, serve_values(chat, {"model_name_or_path": folder}), f"merged model {folder}")
+    model = trained_model(run.facts["config"], run.output_dir)
+    return Served(run, serve_values(chat, model), f"run {run.name} in {run.output_dir}")
 
 
 @contextmanager
@@ -80,37 +86,51 @@ def serving(
         port: On the pod's 127.0.0.1; 0 takes a free one.
 
     Raises:
+        UsageError: The port is taken.
         TrainingError: The server did not come up.
     """
-    port = port or int(pod.run(Command((pod.python, "-c", _FREE_PORT))).check().stdout)
+    port = _free_port(pod, port)
     key = key or Secret(secrets.token_urlsafe(24))
-    name = f"serve-{served.name}-{port}"
-    config = f"{STATE}/runs/{served.name}/serve.yaml"
+    config = f"{STATE}/runs/{served.run.name}/serve-{port}.yaml"  # a file a server: two may be up at once
     write_text(workspace.root / config, render(served.values, f"How {served.what} is served."))
     pod.put([config])
-    env = launch.base_env(
-        workspace.settings(), threads=training_environment(pod, workspace.settings()).threads
-    )
-    command = launch.api(pod.python, config, env, port=port, key=key, model=served.name)
-    handle = pod.start(Job(name, command, tethered=True))
+    settings = workspace.settings()
+    env = launch.base_env(settings, threads=training_environment(pod, settings).threads)
+    command = launch.api(pod.python, config, env, port=port, key=key, model=served.run.name)
+    handle = pod.start(Job(f"serve-{served.run.name}-{port}", command, tethered=True))
     try:
         with pod.forward(port) as local:
-            endpoint = Endpoint(f"http://127.0.0.1:{local}/v1", served.name, key)
+            endpoint = Endpoint(f"http://127.0.0.1:{local}/v1", served.run.name, key)
             _wait_until_ready(endpoint, handle)
             yield endpoint, handle
     finally:
         handle.stop(5)
+        (workspace.root / config).unlink(missing_ok=True)
+
+
+def _free_port(pod: Pod, port: int) -> int:
+    """The port, or a free one for 0. Asked before anything starts: a stranger there must not get the key."""
+    result = pod.run(Command((pod.python, "-c", _BIND, str(port))))
+    if result.code != 0:
+        raise UsageError(f"Port {port} is in use.", mend="Name another one: `--port N`.")
+    return int(result.stdout)
 
 
 def _wait_until_ready(endpoint: Endpoint, handle: JobHandle) -> None:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        if endpoint.ready():
+    while time.monotonic() < deadline and handle.status().alive:
+        # First without the key: whoever answers without asking for one is not our server.
+        if endpoint.guarded():
+            _check_identity(endpoint)
             return
-        if not handle.status().alive:
-            break
         time.sleep(POLL_S)
-    raise TrainingError(f"The server did not come up. The last it printed:\n{log_tail(handle.log())}")
+    raise TrainingError(f"The server did not come up. The last it printed:\n{log_tail(handle)}")
+
+
+def _check_identity(endpoint: Endpoint) -> None:
+    names = endpoint.models()
+    if endpoint.model not in names:
+        raise EndpointError(f"{endpoint.url} serves {', '.join(names) or 'nothing'}, not {endpoint.model}.")
 
 
 def serving_key(workspace: Workspace) -> Secret:

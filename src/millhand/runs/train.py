@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millhand.errors import FindingsError, StoppedError, TrainingError
-from millhand.files import write_text
+from millhand.errors import FindingsError, StoppedError, TrainingError, UsageError
+from millhand.files import locked, write_text
 from millhand.llamafactory import launch
-from millhand.llamafactory.log import TrainerLog, read_log
+from millhand.llamafactory.log import TrainerLog
+from millhand.llamafactory.yaml import read_yaml
 from millhand.pods.base import Job, JobHandle, Pod
 from millhand.runs import manifest
 from millhand.runs.environment import TrainingEnvironment, training_environment
+from millhand.runs.finished import config_path, job_name, open_ledger, run_log, settle
 from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_tail
 from millhand.runs.ledger import Ledger, Run
 from millhand.runs.plan import VERIFIED, choose, fingerprint
@@ -53,41 +55,74 @@ class Training:
         """The workspace's ledger."""
         return open_ledger(self.workspace)
 
-    def train(self, *, resume: bool = False, new: bool = False) -> Trained:
+    def train(self, *, resume: bool = False, new: bool = False, run_name: str = "") -> Trained:
         """Train the project's run to its end.
+
+        Args:
+            resume: Go on with an earlier run of these inputs; it must be there.
+            new: Start a new run, whatever is there.
+            run_name: Go on with this run as it was configured, whatever the project's files say now.
 
         Raises:
             FindingsError: The config cannot work.
-            UsageError: ``resume`` finds nothing to go on with.
+            UsageError: There is nothing to go on with.
             StoppedError: It was stopped on request.
             TrainingError: LLaMA-Factory ended without having trained to the end.
         """
+        # Two clients at once: the second waits here, and then finds what the first has started.
+        with locked(self.workspace.state / "locks" / self.project.name):
+            if run_name:
+                run, values = self._named(run_name)
+            else:
+                values = self._checked()
+                run = self._choose(values, resume=resume, new=new)
+            found = self._found_done(run)
+            handle = None if found else self._job(run, values)
+        if found is not None or handle is None:
+            return found or self._verified(run)
+        followed = follow(handle, run.output_dir, self.watcher)
+        self._judge(run, handle, followed)
+        return self._verified(run)
+
+    def _checked(self) -> dict[str, Any]:
         values = self.project.values("train")
         findings = check_train(self.workspace, self.project, values)
         if findings:
             raise FindingsError(findings, message="Nothing was started.")
-        run = self._choose(values, resume=resume, new=new)
-        found = self._found_done(run)
-        return found or self._run(run, values)
+        return values
+
+    def _named(self, name: str) -> tuple[Run, dict[str, Any]]:
+        runs = {run.name: run for run in self.ledger.runs(self.project.name)}
+        if name not in runs or not (self.workspace.root / config_path(runs[name])).is_file():
+            there = (
+                f"There are: {', '.join(runs)}."
+                if runs
+                else f"Train one: `millhand train {self.project.name}`."
+            )
+            raise UsageError(f"{self.project.name} has no run {name!r} to go on with.", mend=there)
+        values = read_yaml(self.workspace.root / config_path(runs[name]))
+        values.pop("resume_from_checkpoint", None)
+        return runs[name], values
 
     def _choose(self, values: Mapping[str, Any], *, resume: bool, new: bool) -> Run:
         facts = manifest.input_facts(self.workspace, self.ledger, values)
+        runs = self.ledger.runs()
         choice = choose(
             self.project.name,
             str(values["output_dir"]),
             facts,
-            self.ledger.runs(),
+            runs,
             is_free=lambda folder: inspect_output(self.pod, folder)["empty"],
             resume=resume,
             new=new,
         )
+        self._tell_others(choice.name, runs)
         if choice.run is not None:
             return choice.run
-        config = self.workspace.relative(self.project.path("train"))
         run = Run(
             name=choice.name,
             project=self.project.name,
-            config=config,
+            config=self.workspace.relative(self.project.path("train")),
             fingerprint=fingerprint(facts),
             pod=self.pod.name,
             output_dir=choice.output_dir,
@@ -97,23 +132,28 @@ class Training:
         self.ledger.add(run)
         return run
 
+    def _tell_others(self, chosen: str, runs: list[Run]) -> None:
+        for run in runs:
+            mine = run.project == self.project.name and run.name != chosen
+            if mine and self.pod.attach(job_name(run)).status().alive:
+                follow_it = f"`millhand train {run.project} --run {run.name}` follows it"
+                self.watcher.note(f"Run {run.name}, of other inputs, is still training ({follow_it}).")
+
     def _found_done(self, run: Run) -> Trained | None:
         mark = self.ledger.done(run.name, VERIFIED)
         if mark is None or not inspect_output(self.pod, run.output_dir)["finished"]:
             return None
-        log = read_log([self.pod.attach(job_name(run)).read(f"{run.output_dir}/trainer_log.jsonl")])
-        return Trained(run, mark.facts, log, self._curve(run), again=True)
+        return Trained(run, mark.facts, run_log(self.pod, run), self._curve(run), again=True)
 
-    def _run(self, run: Run, values: Mapping[str, Any]) -> Trained:
+    def _job(self, run: Run, values: Mapping[str, Any]) -> JobHandle | None:
+        """The job that trains the run, started if need be; None where only the verification is left."""
         handle = self.pod.attach(job_name(run))
-        environment = training_environment(self.pod, self.workspace.settings())
         if handle.status().alive:
             self.watcher.note(f"Run {run.name} is going on; following it.")
-        elif not inspect_output(self.pod, run.output_dir)["finished"]:
-            handle = self._start(run, values, environment)
-        followed = follow(handle, run.output_dir, self.watcher)
-        state = self._judge(run, handle, followed)
-        return self._verify(run, values, environment, followed, state)
+            return handle
+        if inspect_output(self.pod, run.output_dir)["finished"]:
+            return None
+        return self._start(run, values, training_environment(self.pod, self.workspace.settings()))
 
     def _start(self, run: Run, values: Mapping[str, Any], environment: TrainingEnvironment) -> JobHandle:
         self.ledger.begin(run.name, "prepare")
@@ -121,7 +161,7 @@ class Training:
         own = train_values(
             values, output_dir=run.output_dir, resume_from=resume_from, jit=environment.saves_on_request
         )
-        config = f"{STATE}/runs/{run.name}/train.yaml"
+        config = config_path(run)
         write_text(self.workspace.root / config, render(own, f"What run {run.name} gave to LLaMA-Factory."))
         self.pod.put([config, str(values["dataset_dir"])])
         self.ledger.finish(run.name, "prepare", {"resume_from": resume_from})
@@ -146,48 +186,24 @@ class Training:
             return f"{run.output_dir}/{last['name']}"
         return None
 
-    def _judge(self, run: Run, handle: JobHandle, followed: Followed) -> dict[str, Any]:
+    def _judge(self, run: Run, handle: JobHandle, followed: Followed) -> None:
         state = inspect_output(self.pod, run.output_dir)
         if state["finished"]:
             self.ledger.finish(run.name, "train", {"exit_code": followed.status.exit_code})
-            return state
+            return
         if followed.stopped:
-            raise StoppedError(
-                _stopped_text(run, state), mend=f"Go on with `millhand train {run.project} --resume`."
-            )
-        raise TrainingError(
-            _failed_text(run, followed, state, log_tail(handle.log())), mend=_failed_mend(run)
-        )
+            mend = f"Go on with `millhand train {run.project} --resume`."
+            raise StoppedError(_stopped_text(run, state), mend=mend)
+        raise TrainingError(_failed_text(run, followed, state, log_tail(handle)), mend=_failed_mend(run))
 
-    def _verify(
-        self,
-        run: Run,
-        values: Mapping[str, Any],
-        environment: TrainingEnvironment,
-        followed: Followed,
-        state: Mapping[str, Any],
-    ) -> Trained:
-        self.ledger.begin(run.name, VERIFIED)
-        outcome = manifest.results(followed.log, state)
-        written = manifest.build_manifest(run, values, environment.as_facts(), outcome)
-        self.pod.get([run.output_dir])
-        manifest.write_manifest(self.workspace.root / run.output_dir / manifest.FILE_NAME, written)
-        self.ledger.finish(run.name, VERIFIED, outcome)
-        return Trained(run, outcome, followed.log, self._curve(run), again=False)
+    def _verified(self, run: Run) -> Trained:
+        state = inspect_output(self.pod, run.output_dir)
+        results = settle(self.workspace, self.pod, self.ledger, run, state)
+        return Trained(run, results, run_log(self.pod, run), self._curve(run), again=False)
 
     def _curve(self, run: Run) -> str | None:
         path = f"{run.output_dir}/training_loss.png"
         return path if (self.workspace.root / path).is_file() else None
-
-
-def open_ledger(workspace: Workspace) -> Ledger:
-    """The ledger of a workspace."""
-    return Ledger(workspace.state / "ledger.sqlite")
-
-
-def job_name(run: Run) -> str:
-    """The job that trains a run."""
-    return f"train-{run.name}"
 
 
 def _stopped_text(run: Run, state: Mapping[str, Any]) -> str:
@@ -199,12 +215,8 @@ def _stopped_text(run: Run, state: Mapping[str, Any]) -> str:
 def _failed_text(run: Run, followed: Followed, state: Mapping[str, Any], tail: str) -> str:
     last = followed.log.last
     reached = f"after step {last.step} of {last.total_steps}" if last else "before its first step"
-    status = followed.status
-    how = (
-        f"exit code {status.exit_code}"
-        if status.phase == "exited"
-        else "no exit code (killed, or the machine went down)"
-    )
+    code, phase = followed.status.exit_code, followed.status.phase
+    how = f"exit code {code}" if phase == "exited" else "no exit code (killed, or the machine went down)"
     fault = f"; the final weights: {state['fault']}" if state["step"] is not None and state["fault"] else ""
     return f"Run {run.name} ended {reached} with {how}{fault}. The last it printed:\n{tail}"
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from millhand.datasets.registry import Registry
+from millhand.datasets.registry import NotLocalError, Registry
 from millhand.errors import Finding, UsageError
+from millhand.training.effective import SECRET_KEYS
 from millhand.training.project import Project
 from millhand.workspace import MODELS, REGISTRY, Workspace
 
@@ -17,16 +18,42 @@ from millhand.workspace import MODELS, REGISTRY, Workspace
 def check_train(workspace: Workspace, project: Project, values: Mapping[str, Any]) -> list[Finding]:
     """Find what keeps a train.yaml from working; an empty list where it may start."""
     file = workspace.relative(project.path("train"))
-    return [*_work(values, file), *_data(workspace, values, file), *_model(workspace, values, file)]
+    return [
+        *check_secrets(values, file),
+        *_work(values, file),
+        *_output(workspace, values, file),
+        *_data(workspace, values, file),
+        *_model(workspace, values, file),
+    ]
+
+
+def check_secrets(values: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    """Find access keys in a config: it is copied beside what the run makes, and published with it."""
+    for key in sorted(SECRET_KEYS & values.keys()):
+        why = "A config is copied beside the model and goes where the model goes."
+        mend = f"Take {key} out of {file} and write `HF_TOKEN=…` into the workspace's .env."
+        yield _error("secret", file, f"{key} stands in the file.", why, mend)
+
+
+def train_datasets(values: Mapping[str, Any]) -> list[str]:
+    """The datasets that a config trains on."""
+    return _names(values.get("dataset"))
+
+
+def eval_datasets(values: Mapping[str, Any]) -> list[str]:
+    """The datasets that a config only evaluates on."""
+    return [name for name in _names(values.get("eval_dataset")) if name not in train_datasets(values)]
 
 
 def dataset_names(values: Mapping[str, Any]) -> list[str]:
-    """The datasets of a config: LLaMA-Factory takes a list, or names joined by commas."""
-    names: list[str] = []
-    for key in ("dataset", "eval_dataset"):
-        given = values.get(key) or []
-        names += [n.strip() for n in (given.split(",") if isinstance(given, str) else given)]
-    return list(dict.fromkeys(name for name in names if name))
+    """All datasets of a config."""
+    return [*train_datasets(values), *eval_datasets(values)]
+
+
+def _names(given: Any) -> list[str]:
+    """LLaMA-Factory takes a list, or names joined by commas."""
+    names = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else []
+    return list(dict.fromkeys(str(name).strip() for name in names if str(name).strip()))
 
 
 def _error(name: str, file: str, message: str, why: str, mend: str) -> Finding:
@@ -39,12 +66,23 @@ def _work(values: Mapping[str, Any], file: str) -> Iterator[Finding]:
         yield _error(
             "no-do-train", file, "do_train is not true.", why, f"Add the line `do_train: true` to {file}."
         )
-    if not isinstance(values.get("output_dir"), str):
-        why = "LLaMA-Factory would write to a folder named by the date."
-        yield _error("no-output-dir", file, "output_dir is missing.", why, "Add `output_dir: outputs/NAME`.")
     if not isinstance(values.get("model_name_or_path"), str):
         why = "There is nothing to train."
         yield _error("no-model", file, "model_name_or_path is missing.", why, "Name a folder or a Hub model.")
+
+
+def _output(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    given, mend = values.get("output_dir"), "Write `output_dir: outputs/NAME`."
+    if not isinstance(given, str) or not given.strip():
+        why = "LLaMA-Factory would write to a folder named by the date."
+        yield _error("no-output-dir", file, "output_dir is missing.", why, mend)
+        return
+    path = (workspace.root / given).resolve()
+    if given.startswith("~") or workspace.root.resolve().is_relative_to(path):
+        why = "A run needs a folder of its own; LLaMA-Factory does not expand `~`."
+        yield _error("output-dir", file, f"output_dir is {given!r}.", why, mend)
+    elif path.exists() and not path.is_dir():
+        yield _error("output-dir", file, f"output_dir {given!r} is a file.", "A run needs a folder.", mend)
 
 
 def _data(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
@@ -64,6 +102,8 @@ def _data(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterato
     for name in names:
         try:
             registry.dataset(name)
+        except NotLocalError:
+            continue  # LLaMA-Factory fetches it from its hub
         except UsageError as error:
             yield _error("unknown-dataset", file, error.message, "Training would end at once.", error.mend)
 

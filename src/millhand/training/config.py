@@ -18,6 +18,7 @@ from millhand.datasets.registry import Registry
 from millhand.errors import Finding, FindingsError, UsageError
 from millhand.files import write_text
 from millhand.llamafactory.yaml import parse_value
+from millhand.training.effective import SHARED
 from millhand.training.folders import free_name, whole_folder
 from millhand.training.layout import commands, render
 from millhand.training.presets import FOLDER, OWNED, Preset, load_preset
@@ -26,14 +27,10 @@ from millhand.workspace import CONFIGS, OUTPUTS, REGISTRY, Workspace, check_name
 FILES = ("train", "export", "chat")
 # What says how the base is loaded and how a conversation is written: alike in all three files, or the
 # merged model is not the one that was trained.
-_SHARED = (
-    "trust_remote_code", "model_revision", "use_fast_tokenizer", "rope_scaling", "resize_vocab", "add_tokens",
-    "add_special_tokens", "template", "default_system", "enable_thinking",
-)  # fmt: skip
 # Where a setting that a preset has not goes, by how its name starts; all others go under "train".
 _SECTIONS = {
     "model": (
-        *_SHARED[:-3],
+        *SHARED[:-3],
         "quantization_",
         "double_quantization",
         "flash_attn",
@@ -41,7 +38,7 @@ _SECTIONS = {
         "cache_dir",
     ),
     "method": ("stage", "finetuning_type", "lora_", "freeze_", "additional_target", "use_rslora", "use_dora"),
-    "dataset": (*_SHARED[-3:], "max_samples", "cutoff_len", "mix_strategy", "packing", "neat_packing"),
+    "dataset": (*SHARED[-3:], "max_samples", "cutoff_len", "mix_strategy", "packing", "neat_packing"),
     "output": ("logging_", "save_", "report_to", "run_name", "plot_loss", "push_to_hub", "hub_"),
     "eval": ("eval_", "val_size", "do_eval", "per_device_eval", "compute_accuracy", "predict_with"),
 }
@@ -222,14 +219,14 @@ def _section(key: str) -> str:
 
 def _kept(values: Settings, group: str) -> Settings:
     """Split a file that has two sections: how the model is loaded, and what is done with it."""
-    loading = {key for key in values if key.startswith("infer_") or key in _SHARED}
+    loading = {key for key in values if key.startswith("infer_") or key in SHARED}
     return {key: value for key, value in values.items() if (key in loading) == (group == "model")}
 
 
 def _trained(train: Mapping[str, Settings], output_dir: str) -> Settings:
     """How export.yaml and chat.yaml name what train.yaml makes: base and adapter, or the model itself."""
     values = {key: value for section in train.values() for key, value in section.items()}
-    shared = {key: values[key] for key in _SHARED if key in values}
+    shared = {key: values[key] for key in SHARED if key in values}
     method = values.get("finetuning_type", "lora")
     if method not in _ADAPTER_METHODS:
         return {"model_name_or_path": output_dir, **shared}

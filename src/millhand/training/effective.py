@@ -16,6 +16,14 @@ Values = Mapping[str, Any]
 # Training's own way to save a checkpoint when it is asked to end (transformers.TrainingArguments).
 JIT_CHECKPOINT_SINCE = (5, 0)
 _ADAPTER_METHODS = ("lora", "oft")
+# What train, export and chat must agree on, or the merged model is not the one that was trained.
+SHARED = (
+    "trust_remote_code", "model_revision", "use_fast_tokenizer", "rope_scaling", "resize_vocab", "add_tokens",
+    "add_special_tokens", "template", "default_system", "enable_thinking",
+)  # fmt: skip
+# Access keys that LLaMA-Factory takes in a YAML file. They belong into .env: a config is kept and published.
+SECRET_KEYS = frozenset({"hf_hub_token", "ms_hub_token", "om_hub_token", "hub_token", "push_to_hub_token"})
+_MODEL_KEYS = frozenset({"model_name_or_path", "adapter_name_or_path", "finetuning_type"})
 # Keys that change nothing of what is learned: not part of a run's identity.
 _INCIDENTAL = frozenset(
     {"output_dir", "overwrite_output_dir", "resume_from_checkpoint", "plot_loss", "report_to", "run_name",
@@ -25,7 +33,7 @@ _INCIDENTAL = frozenset(
 
 def identity(values: Values) -> dict[str, Any]:
     """The part of a training config that decides what comes out."""
-    return {key: value for key, value in sorted(values.items()) if key not in _INCIDENTAL}
+    return {key: value for key, value in sorted(values.items()) if key not in _INCIDENTAL | SECRET_KEYS}
 
 
 def makes_adapter(values: Values) -> bool:
@@ -54,22 +62,43 @@ def train_values(values: Values, *, output_dir: str, resume_from: str | None, ji
     return own
 
 
+def earlier_adapters(values: Values) -> list[str]:
+    """The adapters that a run starts from: LLaMA-Factory takes a list, or names joined by commas."""
+    given = values.get("adapter_name_or_path") or []
+    names = given.split(",") if isinstance(given, str) else given
+    return [str(name).strip() for name in names]
+
+
 def trained_model(values: Values, output_dir: str) -> dict[str, Any]:
-    """The keys that name what a run made: base and adapter, or the model itself."""
-    if makes_adapter(values):
-        return {"model_name_or_path": values["model_name_or_path"], "adapter_name_or_path": output_dir}
-    return {"model_name_or_path": output_dir}
+    """The keys that name what a run made: base and adapters, or the model itself.
+
+    Of the adapters that it started from, all but the last were merged into the base before training; the
+    last one was trained on, unless ``create_new_adapter`` had it merged too (``model/adapter.py``).
+    """
+    method = str(values.get("finetuning_type", "lora"))
+    if not makes_adapter(values):
+        return {"model_name_or_path": output_dir}
+    before = earlier_adapters(values)
+    merged = before if values.get("create_new_adapter") else before[:-1]
+    named = {
+        "model_name_or_path": values["model_name_or_path"],
+        "adapter_name_or_path": ",".join([*merged, output_dir]),
+    }
+    return named | ({"finetuning_type": method} if method != "lora" else {})
 
 
 def export_values(values: Values, train: Values, *, output_dir: str, export_dir: str) -> dict[str, Any]:
-    """The export config of one run: export.yaml with the run's own adapter and folder."""
-    return {**values, **trained_model(train, output_dir), "export_dir": export_dir}
+    """The export config of one run: export.yaml with the run's own model and folder."""
+    return {**trained_model(train, output_dir), **_without_model(values), "export_dir": export_dir}
 
 
 def serve_values(values: Values, model: Mapping[str, Any]) -> dict[str, Any]:
     """The chat config for a model: chat.yaml with the keys that name the model replaced."""
-    own = {k: v for k, v in values.items() if k not in ("model_name_or_path", "adapter_name_or_path")}
-    return {**model, **own}
+    return {**model, **_without_model(values)}
+
+
+def _without_model(values: Values) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in _MODEL_KEYS}
 
 
 def render(values: Values, head: str) -> str:

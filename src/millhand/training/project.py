@@ -9,9 +9,10 @@ from typing import Any
 
 from millhand.errors import UsageError
 from millhand.llamafactory.yaml import read_yaml
-from millhand.workspace import Workspace
+from millhand.workspace import Workspace, check_name
 
 PURPOSES = ("train", "export", "chat")
+FILES = tuple(f"{purpose}.yaml" for purpose in PURPOSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,15 @@ def project_names(workspace: Workspace) -> list[str]:
 
 
 def open_project(workspace: Workspace, config: str) -> Project:
-    """Find a project by its name, its folder, or one of its files.
+    """Find a project by its name, its folder, or one of its three files.
 
     Raises:
         UsageError: There is none; the nearest names are given.
     """
-    for folder in (workspace.configs / config, Path(config), Path(config).parent):
-        if any((folder / f"{purpose}.yaml").is_file() for purpose in PURPOSES) and _means(config, folder):
-            return Project(folder.absolute().name, folder.absolute())
+    for path in (workspace.configs / config, Path(config)):
+        folder = _folder(workspace, path.resolve())
+        if folder is not None:
+            return Project(check_name(folder.name, "project"), folder)
     names = project_names(workspace)
     near = difflib.get_close_matches(config, names, n=3) or names[:5]
     raise UsageError(
@@ -65,7 +67,17 @@ def open_project(workspace: Workspace, config: str) -> Project:
     )
 
 
-def _means(config: str, folder: Path) -> bool:
-    """Whether ``config``, taken as a path, is this folder or a file in it (not just any neighbour)."""
-    path = Path(config)
-    return path.name == folder.name or (path.is_file() and path.suffix in (".yaml", ".yml"))
+def _folder(workspace: Workspace, path: Path) -> Path | None:
+    """The project's folder that ``path`` means: it itself, or the one that holds the file."""
+    if path.is_file() and path.name not in FILES:
+        if path.suffix not in (".yaml", ".yml"):
+            return None
+        home = f"{workspace.relative(workspace.configs)}/{path.stem}"
+        raise UsageError(
+            f"{path.name} is none of a project's files ({', '.join(FILES)}).",
+            mend=f"Give it a project of its own: make the folder {home} and put it there as train.yaml.",
+        )
+    folder = path.parent if path.is_file() else path
+    if folder.parent != workspace.configs.resolve() or not any((folder / name).is_file() for name in FILES):
+        return None
+    return folder

@@ -92,6 +92,18 @@ def test_elapsed_time(text: Any, seconds: float) -> None:
     assert parse_elapsed(text) == seconds
 
 
+def test_a_run_that_diverged_is_told_from_one_that_learns() -> None:
+    assert read_log([line(1), line(2, loss=0.5)]).diverged_at is None
+    assert read_log([line(1, loss=0.0), line(2, loss=0.0)]).diverged_at is None, (
+        "nothing to learn is no fault"
+    )
+    assert read_log([line(1), line(2, loss=0.0)]).diverged_at == 2
+    assert read_log([line(1), b'{"current_steps": 2, "total_steps": 3, "loss": NaN}']).diverged_at == 2
+    assert (
+        read_log([line(1), b'{"current_steps": 2, "total_steps": 3, "eval_loss": Infinity}']).diverged_at == 2
+    )
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"1", b'{"current_steps": "x"}', b"\xff"])
 def test_what_is_no_log_line_is_none(text: bytes) -> None:
     assert parse_line(text) is None

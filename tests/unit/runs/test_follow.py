@@ -12,7 +12,7 @@ from millhand.errors import StoppedError
 from millhand.llamafactory.log import TrainerLog
 from millhand.pods.base import JobStatus
 from millhand.runs import follow as following
-from millhand.runs.follow import STOP_GRACE_S, follow, log_tail, wait
+from millhand.runs.follow import STOP_GRACE_S, follow, told_lines, wait
 
 
 def line(step: int) -> bytes:
@@ -111,5 +111,5 @@ def test_waiting_ends_the_job_on_ctrl_c() -> None:
 
 def test_the_tail_leaves_out_progress_bars_and_blank_lines() -> None:
     log = "시작\n\n  0%|          | 0/3\r 33%|███       | 1/3\rValueError: no\n" + "x\n" * 2
-    assert log_tail(log.encode()) == "시작\nValueError: no\nx\nx"
-    assert len(log_tail(b"line\n" * 500).splitlines()) == following.TAIL_LINES
+    assert told_lines(log.encode()) == "시작\nValueError: no\nx\nx"
+    assert len(told_lines(b"line\n" * 500).splitlines()) == following.TAIL_LINES

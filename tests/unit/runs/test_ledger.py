@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from millhand.errors import MillhandError
 from millhand.runs.ledger import Ledger, Run
 
 
@@ -52,6 +53,26 @@ def test_many_clients_may_write_at_once(ledger: Ledger) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(mark, range(40)))
     assert sorted(step.facts["number"] for step in ledger.steps("qa")) == list(range(40))
+
+
+def test_a_damaged_ledger_is_told_with_its_path_and_not_touched(ledger: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "state" / "ledger.sqlite"
+    path.parent.mkdir()
+    path.write_bytes(b"not a database at all, but long enough to be looked at" * 40)
+    before = path.read_bytes()
+    with pytest.raises(MillhandError, match=r"ledger\.sqlite cannot be used"):
+        ledger.runs()
+    assert path.read_bytes() == before
+
+
+def test_a_project_is_forgotten_with_its_steps_and_no_other(ledger: Ledger) -> None:
+    ledger.add(run("qa"))
+    ledger.add(run("other", project="other"))
+    for name in ("qa", "other"):
+        ledger.begin(name, "train")
+    ledger.forget("qa")
+    assert [entered.name for entered in ledger.runs()] == ["other"]
+    assert (ledger.steps("qa"), len(ledger.steps("other"))) == ([], 1)
 
 
 def test_a_hash_is_remembered_until_the_file_changes(ledger: Ledger, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_run_is_started_followed_verified_and_then_found_done(workspace: Works
     line = (
         orjson.dumps({"current_steps": 3, "total_steps": 3, "loss": 0.5, "elapsed_time": "0:00:02"}) + b"\n"
     )
-    fake = pod(Job(gone(), log_lines=line), NOTHING, NOTHING, NOTHING, DONE, DONE)
+    fake = pod(Job(gone(), log_lines=line), NOTHING, NOTHING, NOTHING, DONE, DONE, DONE)
     trained = training(workspace, fake).train()
     assert (trained.again, trained.results["loss"], trained.results["steps"]) == (False, 0.5, 3)
     (job,) = fake.started
@@ -160,7 +160,7 @@ def test_broken_checkpoints_are_named_and_the_last_whole_one_is_given(workspace:
     there = {**NOTHING, "empty": False}
     aside = {**there, "checkpoints": [whole], "before": [whole, broken]}
     notes = Notes()
-    training(workspace, pod(Job(gone()), NOTHING, there, aside, DONE), notes).train()
+    training(workspace, pod(Job(gone()), NOTHING, there, aside, DONE, DONE), notes).train()
     assert notes.told[:2] == ["Set aside checkpoint-2: it holds no weights.", "Going on from step 1."]
     given = read_yaml(workspace.root / ".millhand/runs/qa/train.yaml")
     assert given["resume_from_checkpoint"] == "outputs/qa/checkpoint-1"
@@ -168,7 +168,7 @@ def test_broken_checkpoints_are_named_and_the_last_whole_one_is_given(workspace:
 
 def test_a_job_that_is_alive_is_followed_and_not_started_again(workspace: Workspace) -> None:
     alive = [JobStatus("running"), JobStatus("running"), JobStatus("exited", exit_code=0)]
-    fake, notes = pod(Job(alive), NOTHING, DONE), Notes()
+    fake, notes = pod(Job(alive), NOTHING, DONE, DONE), Notes()
     training(workspace, fake, notes).train()
     assert fake.started == []
     assert notes.told == ["Run qa is going on; following it."]
@@ -176,7 +176,7 @@ def test_a_job_that_is_alive_is_followed_and_not_started_again(workspace: Worksp
 
 def test_nothing_starts_where_llamafactory_is_missing_or_a_finding_stands(workspace: Workspace) -> None:
     bare = {**PROBED, "packages": {}}
-    fake = pod(Job([JobStatus("absent")]), NOTHING, probed=bare)
+    fake = pod(Job([JobStatus("absent")]), NOTHING, NOTHING, probed=bare)
     with pytest.raises(MissingPackageError, match="not installed") as caught:
         training(workspace, fake).train()
     assert "millhand install" in caught.value.mend
@@ -192,7 +192,7 @@ def test_two_gpus_are_two_processes_and_an_older_transformers_gets_no_unknown_ke
     gpu = {"name": "NVIDIA L4"}
     packages = {"llamafactory": "0.9.5", "transformers": "4.55.0"}
     probed = {**PROBED, "gpus": [gpu, gpu], "torch_build": {"cuda": "12.8"}, "packages": packages}
-    fake = pod(Job(gone()), NOTHING, NOTHING, NOTHING, DONE, probed=probed)
+    fake = pod(Job(gone()), NOTHING, NOTHING, NOTHING, DONE, DONE, probed=probed)
     training(workspace, fake).train()
     command = fake.started[0].command
     assert "--nproc-per-node=2" in command.argv

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millhand.errors import UsageError
-from millhand.training.check import check_train, dataset_names, looks_local
+from millhand.training.check import check_train, dataset_names, eval_datasets, looks_local, train_datasets
 from millhand.training.project import open_project, project_names
 from millhand.workspace import Workspace
 
@@ -26,7 +26,7 @@ def checked(workspace: Workspace) -> Any:
     rows = workspace.registry / "qa.jsonl"
     rows.write_text('{"instruction": "q", "input": "", "output": "a"}\n')
     columns = {"prompt": "instruction", "query": "input", "response": "output"}
-    info = {"qa": {"file_name": "qa.jsonl", "columns": columns}}
+    info = {"qa": {"file_name": "qa.jsonl", "columns": columns}, "on_hub": {"hf_hub_url": "someone/rows"}}
     (workspace.registry / "dataset_info.json").write_text(json.dumps(info))
     folder = workspace.configs / "프로젝트"
     folder.mkdir()
@@ -54,6 +54,15 @@ def test_a_config_that_works_has_no_finding(checked: Any) -> None:
         ({"do_train": None}, ["train.no-do-train"]),
         ({"do_train": "yes"}, ["train.no-do-train"]),
         ({"output_dir": None}, ["train.no-output-dir"]),
+        ({"output_dir": " "}, ["train.no-output-dir"]),
+        ({"output_dir": "."}, ["train.output-dir"]),
+        ({"output_dir": ".."}, ["train.output-dir"]),
+        ({"output_dir": "~/out"}, ["train.output-dir"]),
+        ({"output_dir": "dataset_registry/qa.jsonl"}, ["train.output-dir"]),
+        ({"hf_hub_token": "hf_planted"}, ["train.secret"]),
+        ({"dataset": 123}, ["train.no-dataset"]),
+        ({"dataset": [1]}, ["train.unknown-dataset"]),
+        ({"dataset": "on_hub"}, []),
         ({"model_name_or_path": None}, ["train.no-model"]),
         ({"model_name_or_path": "models/absent"}, ["train.no-model-folder"]),
         ({"dataset_dir": None}, ["train.dataset-dir"]),
@@ -69,7 +78,9 @@ def test_each_fault_is_found_and_all_at_once(checked: Any, changes: dict[str, An
 
 
 def test_datasets_are_a_list_or_names_with_commas() -> None:
-    assert dataset_names({"dataset": "a, b,,a", "eval_dataset": ["c", "b"]}) == ["a", "b", "c"]
+    values = {"dataset": "a, b,,a", "eval_dataset": ["c", "b"]}
+    assert (train_datasets(values), eval_datasets(values)) == (["a", "b"], ["c"])
+    assert dataset_names(values) == ["a", "b", "c"]
     assert dataset_names({}) == []
 
 
@@ -79,7 +90,9 @@ def test_a_path_is_told_from_a_name_on_the_hub() -> None:
     assert [looks_local(model) for model in ("beomi/KoAlpaca", "gpt2")] == [False, False]
 
 
-def test_a_project_is_found_by_name_folder_or_file_and_missed_with_a_hint(workspace: Workspace) -> None:
+def test_a_project_is_found_by_name_folder_or_file_and_missed_with_a_hint(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = workspace.configs / "qa"
     folder.mkdir()
     (folder / "train.yaml").write_text("do_train: true\n")
@@ -91,9 +104,25 @@ def test_a_project_is_found_by_name_folder_or_file_and_missed_with_a_hint(worksp
     ):
         assert open_project(workspace, config).name == "qa"
     assert project_names(workspace) == ["qa"]
+    monkeypatch.chdir(folder)
+    for config in (".", "train.yaml", "../qa"):
+        assert open_project(workspace, config).folder == folder
+    for config in ("..", "nowhere/qa", "train.txt"):
+        with pytest.raises(UsageError, match="no project"):
+            open_project(workspace, config)
     with pytest.raises(UsageError, match="no project 'qq'") as caught:
         open_project(workspace, "qq")
     assert caught.value.mend == "Did you mean qa?"
     with pytest.raises(UsageError, match=r"no export\.yaml") as missing:
         open_project(workspace, "qa").values("export")
     assert "millhand config new qa" in missing.value.mend
+
+
+def test_another_yaml_beside_a_projects_files_is_not_taken_for_one_of_them(workspace: Workspace) -> None:
+    folder = workspace.configs / "qa"
+    folder.mkdir()
+    for name in ("train.yaml", "train_v2.yaml"):
+        (folder / name).write_text("do_train: true\n")
+    with pytest.raises(UsageError, match=r"train_v2\.yaml is none of a project's files") as caught:
+        open_project(workspace, "llamafactory_configs/qa/train_v2.yaml")
+    assert "llamafactory_configs/train_v2" in caught.value.mend

@@ -175,7 +175,7 @@ def test_all_malformed_settings_are_named_at_once() -> None:
 
 @given(
     st.dictionaries(
-        st.from_regex(r"[a-z_]{1,10}", fullmatch=True),
+        st.from_regex(r"[a-z]{2,6}_[a-z]{1,4}", fullmatch=True),
         st.one_of(st.text(), st.floats(allow_nan=False), st.booleans()),
     ),
     st.text(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,32 @@ def test_an_adapter_goes_with_its_base_and_a_full_model_stands_alone() -> None:
     full = {**TRAIN, "finetuning_type": "full"}
     assert trained_model(full, "outputs/qa") == {"model_name_or_path": "outputs/qa"}
     assert [makes_adapter({}), makes_adapter(full)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "named"),
+    [
+        ("a", False, "outputs/qa"),  # the last one was trained on
+        ("a", True, "a,outputs/qa"),  # it was merged into the base first
+        ("a, b", False, "a,outputs/qa"),
+        (["a", "b"], True, "a,b,outputs/qa"),
+    ],
+)
+def test_adapters_that_a_run_started_from_are_merged_again(before: Any, new: bool, named: str) -> None:
+    values = {**TRAIN, "adapter_name_or_path": before, "create_new_adapter": new}
+    assert trained_model(values, "outputs/qa")["adapter_name_or_path"] == named
+
+
+def test_access_keys_are_no_part_of_a_runs_identity() -> None:
+    assert identity({**TRAIN, "hf_hub_token": "hf_planted"}) == identity(TRAIN)
+
+
+def test_a_fully_trained_model_is_exported_and_served_without_an_adapter() -> None:
+    full = {**TRAIN, "finetuning_type": "full"}
+    given = {"model_name_or_path": "outputs/qa", "adapter_name_or_path": "stale", "finetuning_type": "full"}
+    own = export_values(given, full, output_dir="outputs/qa-2", export_dir="m")
+    assert own == {"model_name_or_path": "outputs/qa-2", "export_dir": "m"}
+    assert serve_values(given, trained_model(full, "outputs/qa-2")) == {"model_name_or_path": "outputs/qa-2"}
 
 
 def test_export_and_serve_take_the_runs_own_model() -> None:
