@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -79,12 +79,13 @@ class YamlDocument:
     """The values of a YAML file, and the line on which each key stands.
 
     ``lines`` maps the path to a value (``("train", "dataset")``, list items by their index) to its line,
-    counted from 1.
+    counted from 1; ``columns`` to where on that line its key starts, counted from 1.
     """
 
     file: str
     values: dict[str, Any]
     lines: Mapping[KeyPath, int]
+    columns: Mapping[KeyPath, int] = field(default_factory=dict)
 
     def line(self, *path: str | int) -> int | None:
         """The line of the value at ``path``, or of the nearest thing around it; None where there is none."""
@@ -120,7 +121,7 @@ def parse_yaml(text: str, file: str) -> YamlDocument:
     node = _compose(text, file)
     if node is None:
         return YamlDocument(file, {}, {})
-    lines, findings = _look_through(node, file)
+    places, findings = _look_through(node, file)
     if findings:
         raise FindingsError(findings)
     values = _construct(node, file)
@@ -129,7 +130,8 @@ def parse_yaml(text: str, file: str) -> YamlDocument:
             file, "yaml.no-mapping", "The file is not made of `key: value` lines.", 1,
             "Write one setting a line, as in `learning_rate: 1.0e-4`; a key is a word.",
         )  # fmt: skip
-    return YamlDocument(file, values, lines)
+    lines = {path: line for path, (line, _) in places.items()}
+    return YamlDocument(file, values, lines, {path: column for path, (_, column) in places.items()})
 
 
 def parse_value(text: str, where: str) -> Any:
@@ -180,9 +182,9 @@ def _construct(node: yaml.Node, file: str) -> Any:
         loader.dispose()
 
 
-def _look_through(root: yaml.Node, file: str) -> tuple[dict[KeyPath, int], list[Finding]]:
-    """Note the line of every value and find every key that stands twice."""
-    lines: dict[KeyPath, int] = {}
+def _look_through(root: yaml.Node, file: str) -> tuple[dict[KeyPath, tuple[int, int]], list[Finding]]:
+    """Note the line and column of every value and find every key that stands twice."""
+    places: dict[KeyPath, tuple[int, int]] = {}
     findings: list[Finding] = []
     waiting: list[tuple[KeyPath, yaml.Node]] = [((), root)]
     seen = 0
@@ -192,21 +194,21 @@ def _look_through(root: yaml.Node, file: str) -> tuple[dict[KeyPath, int], list[
         if seen > _MOST_NODES or len(path) > _DEEPEST:
             line, mend = node.start_mark.line + 1, "Write the values out instead of using anchors (`&`, `*`)."
             message = "The file expands without end, or is nested too deeply."
-            return lines, [_finding(file, "yaml.too-large", message, line, mend)]
+            return places, [_finding(file, "yaml.too-large", message, line, mend)]
         findings += [*_twice(node, file), *_odd(node, file)]
-        for key, line, child in _children(node):
-            lines.setdefault((*path, key), line)
+        for key, mark, child in _children(node):
+            places.setdefault((*path, key), (mark.line + 1, mark.column + 1))
             waiting.append(((*path, key), child))
-    return lines, sorted(findings, key=lambda finding: finding.line or 0)
+    return places, sorted(findings, key=lambda finding: finding.line or 0)
 
 
-def _children(node: yaml.Node) -> Iterator[tuple[str | int, int, yaml.Node]]:
+def _children(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Mark, yaml.Node]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield str(key.value), key.start_mark.line + 1, value
+            yield str(key.value), key.start_mark, value
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield index, item.start_mark.line + 1, item
+            yield index, item.start_mark, item
 
 
 def _twice(node: yaml.Node, file: str) -> Iterator[Finding]:

@@ -1,0 +1,72 @@
+"""What a finding's id stands for, at length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from millhand.training.check.faults import ROW_FAULTS
+from millhand.training.check.rules import ALL
+
+_OTHERS: Mapping[str, str] = MappingProxyType(
+    {
+        "config.unknown-key": "A key that neither LLaMA-Factory nor the transformers of the target knows. "
+        "Which keys there are hangs on both versions; ALLOW_EXTRA_ARGS=1 makes it a warning.",
+        "config.renamed-key": "A key that has another name now. `--fix` writes the new one.",
+        "config.removed-key": "A key that was taken away. `--fix` takes the line out where nothing is lost.",
+        "config.other-command": "Export, chat and api take no keys of training. `--fix` takes the line out.",
+        "config.choice": "LLaMA-Factory does not compare a YAML's values with what is allowed; another value "
+        "fails after the model has been loaded, or does nothing.",
+        "config.unquoted-no": "YAML reads no, off and yes, on without quotes as false and true. "
+        "`--fix` adds the quotes.",
+        "config.type": "LLaMA-Factory does not compare a YAML's values with their types. `--fix` takes the "
+        "quotes of a number or of true and false away.",
+        "config.secret": "Keys belong into .env, which is not in git.",
+        "config.blank-in-path": "launcher.py joins the arguments of torchrun and splits them at blanks.",
+        "train.unknown-dataset": "The name must be a key of dataset_info.json in dataset_dir.",
+        "train.no-model-folder": "A path that is no folder is taken for a name on the Hub.",
+        "train.resumes": "LLaMA-Factory resumes from the newest checkpoint in output_dir by itself.",
+        "train.output-full": "A finished model without checkpoints in output_dir is refused.",
+        "train.many-workers": "More workers than cores slow each other down and take memory.",
+        "infer.base-differs": "An adapter is a difference to one base.",
+        "infer.no-adapter": "Full and freeze training write a whole model, not an adapter.",
+        "infer.adapter-differs": "Export and chat name the folder that training writes to.",
+        "infer.template-differs": "The template is part of what was trained.",
+        "infer.tokens-differ": "New tokens make the vocabulary larger; it must be the same at the merge.",
+        "data.broken-registry": "dataset_info.json is plain JSON: no comments, no trailing comma.",
+        "data.broken-entry": "`columns` and `tags` are objects.",
+        "data.formatting": "The key is `formatting`, its values alpaca, sharegpt and openai.",
+        "data.openai-system": "OpenAIDatasetConverter, data/converter.py.",
+        "data.no-source": "One of file_name, hf_hub_url, ms_hub_url, script_url, cloud_file_name.",
+        "data.unknown-member": "Unknown members are ignored, `format` instead of `formatting` too.",
+        "data.no-file": "file_name starts at the folder of dataset_info.json.",
+        "data.file-kind": "extras/constants.py, FILEEXT2TYPE: the ending decides, in small letters.",
+        "data.missing-column": "Every column that the entry maps must be in the data; without "
+        "`columns` those are instruction, input and output.",
+        "data.input-lost": "Giving `columns` sets every member that is not listed to null.",
+        "data.byte-order-mark": "Editors on Windows write one; a JSON array may not start with it.",
+        "data.mixed-types": "A column has one type in Arrow.",
+        "data.repeated": "num_samples beyond the rows draws some of them again.",
+        "data.no-valid-rows": "Each row is judged as LLaMA-Factory's converter and processor do.",
+        "data.no-thought": "A reasoning template puts an empty thought before an answer that holds none.",
+        "data.stage": "Ranking data goes with rm and dpo only.",
+        "data.val-size": "1 is one row, 1.0 is all of them, which is refused.",
+    }
+)
+
+
+def explain(name: str) -> str:
+    """What an id stands for; empty where there is none of that name."""
+    if name in ALL:
+        rule = ALL[name]
+        mend = rule.mend if isinstance(rule.mend, str) else ""
+        return "\n".join(part for part in (rule.message, rule.reason, mend, f"Source: {rule.source}") if part)
+    if name in ROW_FAULTS:
+        fault = ROW_FAULTS[name]
+        return "\n".join((f"A row: {fault.message}.", fault.why, fault.mend, "Source: data/converter.py"))
+    return _OTHERS.get(name, "")
+
+
+def names() -> list[str]:
+    """All ids, in order."""
+    return sorted({*ALL, *ROW_FAULTS, *_OTHERS})

@@ -1,0 +1,249 @@
+"""The check as a whole: projects, datasets, or all of a workspace; every finding at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from millhand.errors import Finding, FindingsError, UsageError
+from millhand.llamafactory.knowledge import Knowledge, installed
+from millhand.llamafactory.yaml import YamlDocument, parse_yaml
+from millhand.text.normal import did_you_mean, nfc
+from millhand.training.check.basics import looks_local
+from millhand.training.check.datasets import Info, check_entry, check_rows, local_file, read_info
+from millhand.training.check.judges import Use
+from millhand.training.check.keys import check_keys
+from millhand.training.check.pair import check_pair
+from millhand.training.check.rule import apply
+from millhand.training.check.rules import BY_PURPOSE
+from millhand.training.check.state import check_state
+from millhand.training.check.subject import Config, FaultyValueError
+from millhand.training.check.values import check_values
+from millhand.training.project import PURPOSES, Project, open_project, project_names
+from millhand.workspace import Workspace
+
+Progress = Callable[[str], None]
+_ELSEWHERE = ("ONLINE", "REMOTE:")  # dataset_dir, data/parser.py: names are then of a hub
+_PAIRED = ("rm", "dpo")  # train/dpo/workflow.py loads its rows as those of rm
+
+
+@dataclass
+class Report:
+    """What was looked at and found."""
+
+    files: list[str] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def count(self, severity: str) -> int:
+        """How many findings are of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+
+class Preflight:
+    """Checks targets of one workspace; what several of them share is read once."""
+
+    def __init__(
+        self, workspace: Workspace, knowledge: Knowledge | None = None, progress: Progress | None = None
+    ) -> None:
+        self.workspace, self.knowledge = workspace, knowledge or installed()
+        self.settings, self.tell = workspace.settings(), progress or (lambda _: None)
+        self.report = Report()
+        self._infos: dict[Path, Info | None] = {}
+        self._seen: dict[tuple[Path, str, Use], int] = {}
+
+    def check(self, targets: Iterable[str]) -> Report:
+        """Check projects and datasets by their names, paths of their files, or ``all``.
+
+        Raises:
+            UsageError: There is neither a project nor a dataset of a name.
+        """
+        for target in targets:
+            if target == "all":
+                self.everything()
+            else:
+                self._named(target)
+        # the same file may be reached by several ways
+        self.report.findings = list(dict.fromkeys(self.report.findings))
+        return self.report
+
+    def everything(self) -> None:
+        """Check every project, then every dataset that none of them uses."""
+        for name in project_names(self.workspace):
+            self.project(open_project(self.workspace, name))
+        info = self._info(self.workspace.registry)
+        used = {name for _, name, _ in self._seen}
+        for name in info.entries if info else ():
+            if name not in used:
+                self.dataset(name)
+
+    def _named(self, target: str) -> None:
+        try:
+            self.project(open_project(self.workspace, target))
+        except UsageError as error:
+            info = self._info(self.workspace.registry)
+            name = nfc(target)
+            if info is None or name not in info.entries:
+                known = [*project_names(self.workspace), *(info.entries if info else ())]
+                near = did_you_mean(name, known)
+                raise UsageError(
+                    f"There is neither a project nor a dataset {target!r}. {near}".rstrip(),
+                    mend="`millhand check all` checks every one of them.",
+                ) from error
+            self.dataset(name)
+
+    def project(self, project: Project) -> None:
+        """Check the YAML files of a project, what they name, and whether they fit each other."""
+        configs = {p: config for p in PURPOSES if (config := self._config(project, p)) is not None}
+        train = configs.get("train")
+        for config in configs.values():
+            self.report.findings += check_config(config)
+        for purpose, config in configs.items():
+            if purpose != "train" and train is not None:
+                self.report.findings += check_pair(config, train)
+        if train is not None:
+            self._guarded(train, self._data)
+
+    def _config(self, project: Project, purpose: str) -> Config | None:
+        path = project.path(purpose)
+        if not path.is_file():
+            return None
+        shown = self.workspace.relative(path)
+        self.report.files.append(shown)
+        try:
+            document = parse_yaml(path.read_bytes().decode("utf-8"), shown)
+        except UnicodeDecodeError:
+            document = YamlDocument(shown, {}, {})
+            self.report.findings.append(_not_utf8(shown))
+        except FindingsError as error:
+            self.report.findings += error.findings
+            return None
+        return Config(purpose, document, self.knowledge, self.workspace.root, self.settings)
+
+    def _guarded(self, config: Config, look: Callable[[Config], Iterator[Finding]]) -> None:
+        try:
+            self.report.findings += look(config)
+        except FaultyValueError:
+            return
+
+    def _data(self, config: Config) -> Iterator[Finding]:
+        """The datasets that a training names."""
+        given = str(config.dataset_dir)
+        if given.startswith(_ELSEWHERE):
+            return
+        info = self._info(self.workspace.root / given)
+        if info is None:
+            return
+        rows = 0
+        for key in ("dataset", "eval_dataset"):
+            for name in dict.fromkeys(config.names(key)):
+                yield from self._of(config, key, name, info)
+                rows += sum(n for (f, d, _), n in self._seen.items() if (f, d) == (info.folder, name))
+        yield from _split(config, rows)
+
+    def _of(self, config: Config, key: str, name: str, info: Info) -> Iterator[Finding]:
+        if name not in info.entries:
+            near = did_you_mean(name, info.entries) or "`millhand data list` shows the names."
+            message = f"There is no dataset {name!r} in {info.file}."
+            why = "LLaMA-Factory stops: “Undefined dataset … in dataset_info.json”."
+            yield config.finding("train.unknown-dataset", "error", key, message, why, near)
+            return
+        ranking, stage = bool(info.entries[name].get("ranking")), config.stage
+        if ranking != (stage in _PAIRED):
+            message = f"Dataset {name!r} is {'' if ranking else 'not '}for ranking, and the stage is {stage}."
+            why = "LLaMA-Factory stops: “The dataset is not applicable in the current training stage”."
+            mend = "Ranking datasets go with dpo and rm, all others with the other stages."
+            yield config.finding("data.stage", "error", (key, "stage"), message, why, mend)
+            return
+        yield from self._dataset(info, name, Use(stage, self._thought(config)))
+
+    def _thought(self, config: Config) -> tuple[str, ...]:
+        template = self.knowledge.templates.get(str(config.template))
+        if template is None or not template.reasoning or config.enable_thinking is False:
+            return ()
+        return tuple(word.strip() for word in template.thought_words or ("<think>", "</think>"))
+
+    def dataset(self, name: str) -> None:
+        """Check a dataset of the workspace for what its columns are for."""
+        info = self._info(self.workspace.registry)
+        if info is not None:
+            self.report.findings += self._dataset(info, name, Use(_stage_of(info, name)))
+
+    def _dataset(self, info: Info, name: str, use: Use) -> Iterator[Finding]:
+        if (info.folder, name, use) in self._seen:
+            return
+        self._seen[info.folder, name, use] = 0
+        found = list(check_entry(info, name, self.knowledge.entry))
+        yield from found
+        path = local_file(info, name, self.knowledge.entry)
+        if isinstance(path, Finding):
+            yield path
+        elif path is not None and not any(finding.severity == "error" for finding in found):
+            self.tell(name)
+            findings, tally = check_rows(info, name, path, use)
+            if tally is not None:
+                self.report.rows[name] = self._seen[info.folder, name, use] = tally.rows
+            yield from findings
+
+    def _info(self, folder: Path) -> Info | None:
+        folder = folder.resolve()
+        if folder not in self._infos:
+            shown = self.workspace.relative(folder)
+            try:
+                self._infos[folder] = read_info(folder, shown)
+            except FindingsError as error:
+                self._infos[folder] = None
+                self.report.findings += error.findings
+            self.report.files.append(f"{shown}/dataset_info.json")
+        return self._infos[folder]
+
+
+def check_config(config: Config) -> Iterator[Finding]:
+    """Find what is wrong within one YAML file and around it; the datasets apart."""
+    yield from check_keys(config)
+    yield from check_values(config)
+    yield from apply(BY_PURPOSE[config.purpose], config)
+    yield from check_state(config)
+    if config.purpose == "train":
+        yield from _models(config)
+
+
+def _models(config: Config) -> Iterator[Finding]:
+    for key in ("model_name_or_path", "adapter_name_or_path"):
+        for name in config.names(key) if key not in config.faulty else ():
+            if looks_local(name) and not (config.root / name).expanduser().is_dir():
+                yield config.finding(
+                    "train.no-model-folder", "error", key, f"There is no folder {name}.",
+                    "LLaMA-Factory would look for it on the Hub.",
+                    f"Correct the path, or make it: `millhand model init {name} --size tiny --from DATASET`.",
+                )  # fmt: skip
+
+
+def _split(config: Config, rows: int) -> Iterator[Finding]:
+    """Whether val_size leaves something to train on (data/data_utils.py: split_dataset)."""
+    size = config.val_size
+    if not rows or config.streaming or size <= 1e-6:
+        return
+    part = int(size) if size > 1 else size
+    if (isinstance(part, float) and part >= 1) or (part >= 1 and part >= rows) or rows == 1:
+        yield config.finding(
+            "data.val-size", "error", "val_size", f"val_size {size} leaves nothing of {rows:,} rows.",
+            "datasets refuses the split: a number from 1 counts rows, one below 1 is a part.",
+            "Write `val_size: 0.1`.",
+        )  # fmt: skip
+
+
+def _stage_of(info: Info, name: str) -> str:
+    entry = info.entries[name]
+    columns = entry.get("columns")
+    if isinstance(columns, dict) and columns.get("kto_tag"):
+        return "kto"
+    return "rm" if entry.get("ranking") else "sft"
+
+
+def _not_utf8(file: str) -> Finding:
+    return Finding(
+        id="yaml.encoding", severity="error", message="This is not UTF-8.", file=file,
+        why="LLaMA-Factory cannot read it.", mend="Save the file as UTF-8.",
+    )  # fmt: skip

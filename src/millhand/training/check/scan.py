@@ -1,0 +1,183 @@
+"""Every row of a file is read once and judged, in memory that does not grow with the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from millhand.documents.rows import BadRow
+from millhand.documents.tables import open_rows
+from millhand.training.check.faults import Tally
+from millhand.training.check.judges import Use, make_judge
+
+_BOM = b"\xef\xbb\xbf"
+# A part of a file for one process; below two of them one process is faster than starting another.
+_PART = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A part of a file of lines, and how to judge it. ``end`` is where the next part begins."""
+
+    path: Path
+    entry: Mapping[str, Any]
+    use: Use
+    start: int = 0
+    end: int | None = None
+
+
+def scan(path: Path, entry: Mapping[str, Any], use: Use, *, processes: int | None = None) -> Tally:
+    """Judge every row of a file.
+
+    Raises:
+        FindingsError: The file is broken so that no row, or none behind a break, can be read.
+        UsageError: It is of a kind that cannot be read here.
+    """
+    if not _has_lines(path):
+        return _scan_table(path, entry, use)
+    parts = _parts(Job(path, entry, use))
+    workers = min(len(parts), processes or os.cpu_count() or 1)
+    if workers < 2:
+        return _merged(map(scan_lines, parts))
+    # Not forked: a process that has started threads (a progress bar) may not be copied safely.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return _merged(pool.map(scan_lines, parts))
+
+
+def _has_lines(path: Path) -> bool:
+    """Whether a file holds one JSON object a line; what it holds tells, not its name."""
+    if path.suffix not in (".json", ".jsonl"):
+        return False
+    with path.open("rb") as file:
+        return file.read(1 << 12).removeprefix(_BOM).lstrip()[:1] != b"["
+
+
+def _parts(whole: Job) -> list[Job]:
+    """Cut a file at ends of lines into parts of about the same size."""
+    size = whole.path.stat().st_size
+    cuts = [0]
+    with whole.path.open("rb") as file:
+        for wanted in range(_PART, size - _PART // 2, _PART):
+            file.seek(wanted)
+            file.readline()
+            cuts.append(file.tell())
+    ends = [*cuts[1:], None]
+    return [Job(whole.path, whole.entry, whole.use, a, b) for a, b in zip(cuts, ends, strict=True)]
+
+
+def _merged(tallies: Iterable[Tally]) -> Tally:
+    whole, lines = Tally(), 0
+    for part in tallies:
+        whole.merge(part, lines)
+        lines += part.lines
+    return whole
+
+
+def scan_lines(job: Job) -> Tally:
+    """Judge the lines of one part; the numbers of rows count from its start."""
+    judge, tally = make_judge(job.entry, job.use), Tally()
+    loads, shapes, add = orjson.loads, tally.shapes, tally.add
+    thought, response = job.use.thought, _answer_column(job.entry)
+    number = blank = 0
+    for number, line in enumerate(_lines(job), 1):
+        try:
+            row = loads(line)
+        except orjson.JSONDecodeError:
+            if line.strip():
+                add("data.broken-row", number)
+            else:
+                blank += 1
+            continue
+        if type(row) is not dict:
+            add("data.broken-row", number)
+            continue
+        shapes.add((tuple(row), tuple(map(type, row.values()))))
+        fault = judge(row)
+        if fault is not None:
+            add(fault, number)
+        elif thought and not _thinks(row, response, thought):
+            tally.thoughtless += 1
+    tally.lines, tally.rows = number, number - blank
+    return tally
+
+
+def _lines(job: Job) -> Iterator[bytes]:
+    with job.path.open("rb", buffering=1 << 20) as file:
+        if job.start == 0 and file.read(3) != _BOM:
+            file.seek(0)
+        elif job.start:
+            file.seek(job.start)
+        if job.end is None:
+            yield from file
+            return
+        left = job.end - file.tell()
+        for line in file:
+            yield line
+            left -= len(line)
+            if left <= 0:
+                return
+
+
+def _scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
+    """Judge the rows of any other file, one after the other."""
+    judge, tally, response = make_judge(entry, use), Tally(), _answer_column(entry)
+    numbers = _number_columns(path) if path.suffix == ".csv" else frozenset()
+    for item in open_rows(path).items:
+        tally.rows += 1
+        if isinstance(item, BadRow):
+            tally.add("data.broken-row", item.number)
+            continue
+        row = _as_pandas(item.values, numbers) if path.suffix == ".csv" else item.values
+        tally.shapes.add((tuple(row), tuple(map(type, row.values()))))
+        fault = judge(row)
+        if fault is not None:
+            tally.add(fault, item.number)
+        elif use.thought and not _thinks(row, response, use.thought):
+            tally.thoughtless += 1
+    return tally
+
+
+def _answer_column(entry: Mapping[str, Any]) -> str:
+    from millhand.datasets.info import columns_of
+
+    columns, conversation = columns_of(entry), entry.get("formatting", "alpaca") != "alpaca"
+    return str(columns["messages" if conversation else "response"])
+
+
+def _thinks(row: Mapping[str, Any], column: str, words: tuple[str, ...]) -> bool:
+    answer = row.get(column)
+    text = answer if isinstance(answer, str) else str(answer)
+    return any(word in text for word in words)
+
+
+def _number_columns(path: Path) -> frozenset[str]:
+    """The columns of a CSV in which only numbers stand: pandas, which datasets reads with, makes numbers."""
+    seen: dict[str, bool] = {}
+    for item in open_rows(path).items:
+        if not isinstance(item, BadRow):
+            for name, value in item.values.items():
+                if value not in ("", None):
+                    seen[name] = seen.get(name, True) and _is_number(str(value))
+    return frozenset(name for name, numeric in seen.items() if numeric)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def _as_pandas(row: Mapping[str, Any], numbers: frozenset[str]) -> dict[str, Any]:
+    return {
+        name: None if value in ("", None) else float(value) if name in numbers else value
+        for name, value in row.items()
+    }

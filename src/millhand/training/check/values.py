@@ -1,0 +1,166 @@
+"""Types and choices of single values. LLaMA-Factory checks neither of what stands in a YAML.
+
+`HfArgumentParser.parse_dict` hands the values to the dataclasses as they are, so a wrong one fails where it
+is first used, often after the model has been loaded, or works otherwise than it reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from millhand.errors import Finding, Severity
+from millhand.llamafactory.arguments import Argument
+from millhand.llamafactory.yaml import dump_value
+from millhand.text.normal import nearest
+from millhand.training.check.subject import Config
+
+# Text that LLaMA-Factory splits at its commas; a list is taken as it is (hparams/*_args.py, split_arg).
+LISTS = frozenset(
+    {"dataset", "eval_dataset", "interleave_probs", "freeze_trainable_modules", "freeze_extra_modules",
+     "lora_target", "oft_target", "additional_target", "galore_target", "apollo_target"}
+)  # fmt: skip
+# Text that only labels something: a number does as well.
+_LABELS = ("run_name", "swanlab_", "hub_", "project", "trackio_", "master_port", "model_revision")
+_KINDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
+    {"int": int, "float": (int, float), "str": str, "bool": bool, "dict": dict, "list": list}
+)
+# When a key with choices is looked at at all; those not listed always are.
+_USED: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
+    {
+        "quantization_method": lambda c: c.quantization_bit is not None,
+        "quantization_type": lambda c: c.quantization_bit is not None,
+        "quantization_device_map": lambda c: c.quantization_bit is not None,
+        "double_quantization": lambda c: c.quantization_bit is not None,
+        "mix_strategy": lambda c: len(c.names("dataset")) > 1,
+        "pref_loss": lambda c: c.stage == "dpo",
+        "reward_model_type": lambda c: c.stage == "ppo",
+        "export_device": lambda c: c.purpose == "export",
+        "infer_backend": lambda c: c.purpose != "export",
+        "infer_dtype": lambda c: c.purpose != "train",
+        "init_special_tokens": lambda c: c.add_special_tokens is not None,
+        "swanlab_mode": lambda c: bool(c.use_swanlab),
+        **dict.fromkeys(("galore_proj_type",), lambda c: bool(c.use_galore)),
+        **dict.fromkeys(
+            ("apollo_proj", "apollo_proj_type", "apollo_scale_type"), lambda c: bool(c.use_apollo)
+        ),
+        **dict.fromkeys(("badam_mode", "badam_switch_mode", "badam_mask_mode"), lambda c: bool(c.use_badam)),
+        **dict.fromkeys(("sglang_lora_backend",), lambda c: c.infer_backend == "sglang"),
+    }
+)
+
+
+def check_values(config: Config) -> Iterator[Finding]:
+    """Find every value that is of the wrong type or none of those allowed."""
+    for key, value in config.values.items():
+        argument = config.arguments.get(key)
+        if argument is not None:
+            found = list(_of_value(config, key, value, argument))
+            if any(finding.severity == "error" for finding in found):
+                config.faulty.add(key)
+            yield from found
+
+
+def _of_value(config: Config, key: str, value: Any, argument: Argument) -> Iterator[Finding]:
+    if argument.choices and not (value is None and allows_null(argument)):
+        yield from _choice(config, key, value, argument)
+    elif not fits(value, argument.type):
+        yield from _type(config, key, value, argument)
+
+
+def fits(value: Any, type_text: str) -> bool:
+    """Whether a value is of a type as a dataclass writes it: ``int | None``, ``dict | str | None``."""
+    if value is None:
+        return "None" in type_text or "Optional" in type_text
+    kinds = [_KINDS[word] for word in _outer(type_text) if word in _KINDS]
+    if isinstance(value, bool):
+        return bool in kinds
+    return not kinds or any(isinstance(value, kind) for kind in kinds)
+
+
+def _outer(type_text: str) -> list[str]:
+    """The names of a type, less those within: ``dict[str, Any] | str`` -> dict, str."""
+    inner = type_text.removeprefix("Optional[").removesuffix("]") if "Optional[" in type_text else type_text
+    return re.findall(r"[A-Za-z]+", re.sub(r"\[.*?\]+", " ", inner))
+
+
+def allows_null(argument: Argument) -> bool:
+    """Whether ``key:`` without a value is allowed."""
+    return fits(None, argument.type)
+
+
+def _choice(config: Config, key: str, value: Any, argument: Argument) -> Iterator[Finding]:
+    open_types = ("list" in argument.type, "Literal[False]" in argument.type)
+    if (isinstance(value, str) and value in argument.choices) or any(open_types):
+        return
+    if isinstance(value, bool) and ("no" if value is False else "yes") in argument.choices:
+        yield _not_quoted(config, key, value)
+        return
+    used = key not in _USED or _USED[key](config)
+    shown = ", ".join(argument.choices)
+    near = nearest(str(value), argument.choices, count=1)
+    why = "It is looked at only when it is used, after the model has been loaded; or it does nothing."
+    mend = f"Write `{key}: {near[0]}`." if near else f"Write one of {shown}."
+    severity: Severity = "error" if used else "warning"
+    unused = "" if used else " It has no effect here."
+    message = f"{key}: {dump_value(value)} is none of {shown}.{unused}"
+    yield config.finding("config.choice", severity, key, message, why, mend)
+
+
+def _not_quoted(config: Config, key: str, value: bool) -> Finding:
+    word = "no" if value is False else "yes"
+    message = f"{key}: {word} without quotes is not the word but {str(value).lower()}."
+    why = f"LLaMA-Factory stops: “{value} is not a valid …”."
+    return config.finding("config.unquoted-no", "error", key, message, why, f'Write `{key}: "{word}"`.')
+
+
+def _type(config: Config, key: str, value: Any, argument: Argument) -> Iterator[Finding]:
+    wanted = readable(argument.type)
+    shown = f"{key}: {dump_value(value)}" if value is not None else f"{key} has no value"
+    severity, why = _harm(key, value, argument)
+    if severity is not None:
+        mend = _right(key, value, argument)
+        yield config.finding("config.type", severity, key, f"{shown}, where {wanted} is due.", why, mend)
+
+
+def _harm(key: str, value: Any, argument: Argument) -> tuple[Severity | None, str]:
+    """How bad a value of another type is; None where it works as it reads."""
+    late = "LLaMA-Factory does not check it: it fails where the value is first used."
+    if key in LISTS and isinstance(value, list) and all(isinstance(item, str | float) for item in value):
+        return None, ""
+    if key.startswith(_LABELS) and isinstance(value, int | float):
+        return None, ""
+    if "bool" in argument.type and isinstance(value, str):
+        if value.lower() in ("true", "yes", "on"):
+            return "warning", "It is text, and any text counts as true."
+        return "error", "It is text, and any text counts as true."
+    if "bool" in argument.type and (value is None or value in (0, 1)):
+        return "warning", "It counts as true or false, but some code compares with `is False`."
+    if isinstance(value, bool):
+        return "error", "It would count as the number 1 or 0." if "str" not in argument.type else late
+    return "error", late
+
+
+def readable(type_text: str) -> str:
+    """A type in words."""
+    words = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false",
+             "dict": "a mapping", "list": "a list"}  # fmt: skip
+    found = [word for name, word in words.items() if re.search(rf"\b{name}\b", type_text)]
+    return " or ".join(found) or type_text
+
+
+def _right(key: str, value: Any, argument: Argument) -> str:
+    number = "int" in argument.type or "float" in argument.type
+    if isinstance(value, str) and number and re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value.strip(), re.I):
+        return f"Take the quotes away: `{key}: {value.strip()}`."
+    if isinstance(value, str) and "bool" in argument.type:
+        return f"Write `{key}: true` or `{key}: false`, without quotes."
+    if isinstance(value, list) and "str" in argument.type:
+        return f"Write `{key}: {','.join(str(item) for item in value)}`."
+    if isinstance(value, int | float) and "str" in argument.type:
+        return f'Write `{key}: "{value}"`.'
+    if argument.default is not None:
+        return f"Its default is `{key}: {dump_value(argument.default)}`."
+    return f"Write {readable(argument.type)}, or take the line out."

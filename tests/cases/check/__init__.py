@@ -1,0 +1,107 @@
+"""The cases of the check: what is written, and what must be found. Also put to LLaMA-Factory itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from millhand.llamafactory.yaml import dump_value
+from millhand.training.check.preflight import Preflight, Report
+from millhand.workspace import Workspace
+
+HERE = Path(__file__).parent
+TRAIN: dict[str, Any] = {
+    "model_name_or_path": "models/tiny",
+    "stage": "sft",
+    "do_train": True,
+    "finetuning_type": "lora",
+    "lora_rank": 8,
+    "lora_target": "all",
+    "dataset_dir": "dataset_registry",
+    "dataset": "bicycle",
+    "template": "chatml",
+    "cutoff_len": 128,
+    "overwrite_cache": True,
+    "output_dir": "outputs/qa",
+    "logging_steps": 1,
+    "save_steps": 4,
+    "report_to": "none",
+    "per_device_train_batch_size": 2,
+    "learning_rate": 1e-3,
+    "max_steps": 1,
+    "use_cpu": True,
+}
+_MODEL = {"model_name_or_path": "models/tiny", "adapter_name_or_path": "outputs/qa", "template": "chatml"}
+BASE: dict[str, dict[str, Any]] = {
+    "train": TRAIN,
+    "export": {**_MODEL, "finetuning_type": "lora", "export_dir": "outputs/qa-merged"},
+    "chat": {**_MODEL, "finetuning_type": "lora", "max_new_tokens": 16},
+}
+_ROWS = [{"instruction": f"{n} 더하기 1은?", "input": "", "output": f"{n + 1}입니다."} for n in range(12)]
+_PAIRS = [{"instruction": f"질문 {n}", "input": "", "chosen": "네.", "rejected": "아니요."} for n in range(6)]
+_ALPACA = {"prompt": "instruction", "query": "input"}
+DATASETS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    "bicycle": ({"columns": {**_ALPACA, "response": "output"}}, _ROWS),
+    "small": ({}, _ROWS[:4]),
+    "pairs": ({"ranking": True, "columns": {**_ALPACA, "chosen": "chosen", "rejected": "rejected"}}, _PAIRS),
+    "labels": (
+        {"columns": {**_ALPACA, "response": "output", "kto_tag": "label"}},
+        [{**row, "label": n % 2 == 0} for n, row in enumerate(_ROWS)],
+    ),
+}
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    """The cases of a file: ``configs`` or ``rows``."""
+    found: list[dict[str, Any]] = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def furnish(workspace: Workspace) -> None:
+    """Lay the datasets, and folders for model and adapter where there are none."""
+    info = {}
+    for name, (entry, rows) in DATASETS.items():
+        write_rows(workspace.registry / f"{name}.jsonl", rows)
+        info[name] = {"file_name": f"{name}.jsonl", **entry}
+    write_info(workspace, info)
+    for folder in ("models/tiny", "models/other"):
+        (workspace.root / folder).mkdir(parents=True, exist_ok=True)
+
+
+def write_info(workspace: Workspace, info: dict[str, Any]) -> None:
+    """Write dataset_info.json."""
+    text = json.dumps(info, ensure_ascii=False, indent=2)
+    (workspace.registry / "dataset_info.json").write_text(text, encoding="utf-8")
+
+
+def write_rows(path: Path, rows: list[Any]) -> None:
+    """Write rows, one a line."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8")
+
+
+def changed(purpose: str, change: dict[str, Any]) -> dict[str, Any]:
+    """The base config of a purpose with a change; null takes a key out."""
+    return {key: value for key, value in {**BASE[purpose], **change}.items() if value is not None}
+
+
+def write_project(workspace: Workspace, purpose: str, values: dict[str, Any]) -> None:
+    """Write the project ``qa``, with one of its files as given."""
+    folder = workspace.configs / "qa"
+    folder.mkdir(exist_ok=True)
+    for name, base in {**BASE, purpose: values}.items():
+        lines = [f"{key}: {dump_value(value)}\n" for key, value in base.items()]
+        (folder / f"{name}.yaml").write_text("".join(lines), encoding="utf-8")
+
+
+def check(workspace: Workspace, *targets: str, settings: dict[str, str] | None = None) -> Report:
+    """Check the project ``qa``, or other targets."""
+    preflight = Preflight(workspace)
+    preflight.settings = settings or {}
+    return preflight.check(targets or ("qa",))
+
+
+def harmful(report: Report) -> list[str]:
+    """The ids of errors and warnings."""
+    return [finding.id for finding in report.findings if finding.severity != "note"]
