@@ -17,11 +17,11 @@ class _Open:
     blocks: list[Block] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
 
-    def close(self) -> Section:
+    def close(self, level: int) -> Section:
         numbered = split_number(self.heading)
         return Section(
             self.heading,
-            self.level,
+            level,
             self.place,
             numbered.number if numbered else "",
             self.key,
@@ -33,10 +33,12 @@ class _Open:
 class Outline:
     """Takes headings and blocks in the order of the source; a heading ends what is as deep as it, or deeper.
 
-    The order is kept: what follows an inner section belongs to it, as on paper.
+    The order is kept: what follows an inner section belongs to it, as on paper. ``dense`` counts a section's
+    level anew from those that it stands in, where levels given are only an order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, dense: bool = False) -> None:
+        self._dense = dense
         self.blocks: list[Block] = []
         self.sections: list[Section] = []
         self._open: list[_Open] = []
@@ -57,5 +59,6 @@ class Outline:
 
     def _close(self, level: int) -> None:
         while self._open and self._open[-1].level >= level:
-            done = self._open.pop().close()
+            last = self._open.pop()
+            done = last.close(len(self._open) + 1 if self._dense else last.level)
             (self._open[-1].sections if self._open else self.sections).append(done)

@@ -1,0 +1,309 @@
+"""PDFs: headings by layout, running lines taken out, lines joined with their blanks, tables, and faults."""
+
+from __future__ import annotations
+
+import random
+import textwrap
+import time
+from pathlib import Path
+
+import pypdfium2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millhand.documents.document import Document, ListItem, Paragraph, Reading, Table
+from millhand.documents.pdf import page_ranges, read_pdf
+from millhand.documents.source import open_source
+from tests.unit.documents.pdfs import Box, Item, Picture, Text, write_pdf
+from tests.unit.documents.real import real
+
+WORDS = "출입문과 비상구를 순찰한다 그리고 근무자는 반드시 보안 일지를 기록한다"
+
+
+def read(path: Path, *, tables: bool = False) -> Reading:
+    return read_pdf(open_source(path), tables=tables)
+
+
+def read_one(path: Path, *, tables: bool = False) -> Document:
+    reading = read(path, tables=tables)
+    assert reading.findings == ()
+    (document,) = reading.documents
+    return document
+
+
+def lines(*texts: str, top: float = 700, size: float = 10, left: float = 50) -> list[Item]:
+    return [Text(left, top - 16 * n, text, size) for n, text in enumerate(texts)]
+
+
+def told(document: Document) -> list[str]:
+    return [block.text for _, block in document.walk() if isinstance(block, Paragraph | ListItem)]
+
+
+def headings(document: Document) -> list[tuple[int, str]]:
+    return [(path[-1].level, path[-1].heading) for path in document.paths()]
+
+
+def manual(path: Path, count: int = 6) -> Path:
+    """A manual with a running header, page numbers, and headings of two sizes and in bold."""
+    pages: list[list[Item]] = []
+    for n in range(1, count + 1):
+        pages.append(
+            [
+                Text(50, 800, "건물 보안 매뉴얼", 9),
+                Text(50, 740, f"제{n}장 순찰 절차", 18),
+                Text(50, 710, "1. 목적", 14),
+                *lines(WORDS, WORDS, top=690),
+                Text(50, 640, "가. 대상 시설", 10, bold=True),
+                *lines("근무자 전원", top=620),
+                Text(280, 30, f"- {n} -", 9),
+            ]
+        )
+    return write_pdf(path, pages, title="보안 매뉴얼")
+
+
+def test_headings_by_size_and_weight_and_no_running_lines(tmp_path: Path) -> None:
+    made = read_one(manual(tmp_path / "a.pdf"))
+    assert made.title == "보안 매뉴얼"
+    assert made.facts == {"pages": 6}
+    assert headings(made)[:4] == [
+        (1, "제1장 순찰 절차"),
+        (2, "1. 목적"),
+        (3, "가. 대상 시설"),
+        (1, "제2장 순찰 절차"),
+    ]
+    assert len(headings(made)) == 18
+    assert "매뉴얼" not in made.text()
+    assert "- 3 -" not in made.text()
+    assert [str(s.place) for s in made.sections] == [f"page {n}" for n in range(1, 7)]
+    assert made.sections[0].number == "제1장"
+    assert made.language == "ko"
+
+
+def test_a_size_that_the_matrix_makes_counts(tmp_path: Path) -> None:
+    page: list[Item] = [Text(50, 740, "큰 제목", 18, scale=18), *lines(WORDS, WORDS)]
+    assert headings(read_one(write_pdf(tmp_path / "a.pdf", [page]))) == [(1, "큰 제목")]
+
+
+def test_bookmarks_are_headings_whatever_their_size(tmp_path: Path) -> None:
+    page: list[Item] = [Text(50, 740, "작은 제목"), *lines(WORDS, WORDS)]
+    made = read_one(write_pdf(tmp_path / "a.pdf", [page], bookmarks=[(1, "작은제목"), (1, "없는 제목")]))
+    assert headings(made) == [(1, "작은 제목")]
+
+
+def test_kinds_of_numbers_nest_within_one_size(tmp_path: Path) -> None:
+    texts = ["I. 총칙", "1. 목적", "가. 범위", "2. 용어", "II. 절차", "1. 순찰"]
+    page: list[Item] = []
+    for n, text in enumerate(texts):
+        page += [Text(50, 760 - 60 * n, text, 14), *lines(WORDS, top=740 - 60 * n)]
+    made = read_one(write_pdf(tmp_path / "a.pdf", [page]))
+    assert headings(made) == list(zip([1, 2, 3, 2, 1, 2], texts, strict=True))
+
+
+def test_what_is_large_and_no_heading(tmp_path: Path) -> None:
+    page: list[Item] = [Text(50, 780, "1,234", 20), Text(50, 750, "이것은 크게 쓴 문장입니다.", 16)]
+    page += [Text(50, 720, "1. 목적 .......... 3", 14), *lines(WORDS, WORDS)]
+    assert headings(read_one(write_pdf(tmp_path / "a.pdf", [page]))) == []
+
+
+VOCABULARY = (
+    "근무자는",
+    "출입문을",
+    "비상구와",
+    "순찰한다",
+    "보안실에서",
+    "반드시",
+    "일지에",
+    "기록하고",
+    "책임자에게",
+    "알린다",
+)
+
+
+def cut(text: str, *, keep_blanks: bool) -> list[str]:
+    """Lines of 40 letters' width, cut anywhere; a blank at a cut goes lost unless it is kept."""
+    made, line, width = [], "", 0.0
+    for sign in text:
+        line += sign
+        width += 0.5 if sign == " " else 1
+        if width > 39:
+            made.append(line if keep_blanks else line.strip())
+            line, width = "", 0.0
+    return [*made, line] if line.strip() else made
+
+
+@pytest.mark.parametrize("keep_blanks", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+def test_lines_cut_anywhere_give_the_text_back(tmp_path: Path, seed: int, keep_blanks: bool) -> None:
+    text = " ".join(random.Random(seed).choices(VOCABULARY, k=250))
+    page = lines(*cut(text, keep_blanks=keep_blanks))
+    assert told(read_one(write_pdf(tmp_path / "a.pdf", [page]))) == [text]
+
+
+def test_lines_cut_between_words_give_the_text_back(tmp_path: Path) -> None:
+    text = " ".join(random.Random(1).choices(VOCABULARY, k=100))
+    page = lines(*textwrap.wrap(text, 40))
+    assert told(read_one(write_pdf(tmp_path / "a.pdf", [page]))) == [text]
+
+
+def test_a_verb_cut_before_its_last_syllable_begins_no_heading(tmp_path: Path) -> None:
+    full = "보안 책임자는 매일 아침 모든 출입문과 창문이 잠겨 있는지 확인하고 그 결과를 알립니"
+    made = read_one(
+        write_pdf(tmp_path / "a.pdf", [lines(full, "다. 부품은 따로 보관을 합니다", full[:-1] + ".", WORDS)])
+    )
+    assert told(made)[0] == f"{full}다. 부품은 따로 보관을 합니다"
+
+
+def test_items_notes_and_short_lines_begin_anew(tmp_path: Path) -> None:
+    made = read_one(
+        write_pdf(
+            tmp_path / "a.pdf", [lines(WORDS, "① 문을 잠근다", "② 불을 끈다", "※ 주의", "짧은", "줄이다")]
+        )
+    )
+    assert told(made) == [WORDS, "문을 잠근다", "불을 끈다", "※ 주의", "짧은", "줄이다"]
+    assert [b.marker for _, b in made.walk() if isinstance(b, ListItem)] == ["①", "②"]
+
+
+def test_a_paragraph_goes_on_over_the_end_of_a_page(tmp_path: Path) -> None:
+    long = WORDS + " " + WORDS[:20]
+    made = read_one(write_pdf(tmp_path / "a.pdf", [lines(long), lines("마지막 줄이다.")]))
+    (text,) = told(made)
+    assert text.endswith("마지막 줄이다.")
+
+
+def table_page() -> list[Item]:
+    """구분 | 시간 over two columns, and a cell over two rows."""
+    boxes: list[Item] = [Box(50, 660, 100, 20), Box(150, 660, 200, 20), Box(50, 620, 100, 40)]
+    boxes += [Box(x, y, 100, 20) for x in (150, 250) for y in (640, 620)]
+    texts = [(55, 666, "구분"), (155, 666, "시간"), (55, 636, "주간"), (155, 646, "09시"), (255, 646, "10시")]
+    texts += [(155, 626, "13시"), (255, 626, "14시")]
+    return [*boxes, *(Text(x, y, text) for x, y, text in texts)]
+
+
+def test_tables_are_read_where_asked_for_with_their_spans(tmp_path: Path) -> None:
+    page = [*lines("앞 문단이다."), *table_page(), *lines("뒤 문단이다.", top=560)]
+    path = write_pdf(tmp_path / "a.pdf", [page])
+    made = read_one(path, tables=True)
+    blocks = [block for _, block in made.walk()]
+    assert [type(block) for block in blocks] == [Paragraph, Table, Paragraph]
+    (table,) = made.tables()
+    assert table.rows == (("구분", "시간", "시간"), ("주간", "09시", "10시"), ("주간", "13시", "14시"))
+    assert "구분" in read_one(path).text()
+    assert list(read_one(path).tables()) == []
+
+
+def test_a_frame_around_a_paragraph_is_no_table(tmp_path: Path) -> None:
+    page = [Box(40, 650, 500, 80), *lines("앞 문단이다.")]
+    assert told(read_one(write_pdf(tmp_path / "a.pdf", [page]), tables=True)) == ["앞 문단이다."]
+
+
+def fault(path: Path) -> tuple[str, str, str]:
+    reading = read(path)
+    (finding,) = reading.findings
+    assert finding.file == path.name
+    assert finding.why
+    assert finding.mend
+    assert bool(reading.documents) == (finding.severity != "error")
+    return finding.id, finding.severity, finding.message
+
+
+def test_scanned_pages_are_told_and_the_others_read(tmp_path: Path) -> None:
+    pages: list[list[Item]] = [lines(WORDS), [Picture()], [Picture()], [], [Picture()]]
+    path = write_pdf(tmp_path / "a.pdf", pages)
+    assert fault(path) == ("pdf.scanned", "warning", "pages 2-3, 5: a picture and no text")
+    assert fault(write_pdf(path, [[Picture()]])) == (
+        "pdf.scanned",
+        "error",
+        "page 1: a picture and no text",
+    )
+
+
+def test_files_of_which_nothing_can_be_read(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", [lines(WORDS)], locked=True)
+    assert fault(path)[0] == "pdf.encrypted"
+    assert fault(write_pdf(path, [[]]))[::2] == ("pdf.empty", "holds no text")
+    path.write_bytes(b"%PDF-1.7\nno such thing\n%%EOF")
+    assert fault(path)[::2] == ("pdf.broken", "is no PDF that can be opened")
+
+
+def test_a_cut_file_is_told_whether_it_opens_or_not(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", [lines(WORDS)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:400])
+    assert fault(path)[::2] == ("pdf.broken", "ends early")
+    path.write_bytes(whole[: whole.index(b"startxref")])
+    assert fault(path) == ("pdf.cut", "warning", "ends early; 1 page(s) could be read")
+
+
+@pytest.mark.parametrize("cut", range(0, 100, 7))
+def test_no_cut_or_broken_file_is_silently_empty(tmp_path: Path, cut: int) -> None:
+    whole = manual(tmp_path / "a.pdf").read_bytes()
+    path = tmp_path / "b.pdf"
+    path.write_bytes(whole[: len(whole) * cut // 100])
+    reading = read(path)
+    assert reading.findings
+    path.write_bytes(whole[: len(whole) * cut // 100] + b"\x00" * 50 + whole[len(whole) * cut // 100 + 50 :])
+    reading = read(path)
+    assert reading.findings or reading.documents
+
+
+def test_signs_without_a_meaning_are_left_out_and_told(tmp_path: Path) -> None:
+    garbled: list[Item] = [Text(50, 700, "\ue000\ue001\ue002\ue003")]
+    path = write_pdf(tmp_path / "a.pdf", [lines(WORDS), garbled])
+    assert fault(path)[:2] == ("pdf.no-letters", "warning")
+    assert told(read(path).documents[0]) == [WORDS]
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    read_pdf(open_source(manual(tmp_path / "a.pdf", 3)), progress=lambda done, of: seen.append((done, of)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+@given(st.sets(st.integers(1, 30), min_size=1))
+def test_page_ranges_name_every_page_once(numbers: set[int]) -> None:
+    shown = page_ranges(sorted(numbers)).removeprefix("pages ").removeprefix("page ")
+    parts = [[int(n) for n in part.split("-")] for part in shown.split(", ")]
+    assert [n for part in parts for n in range(part[0], part[-1] + 1)] == sorted(numbers)
+
+
+def bare_seconds(path: Path) -> float:
+    began = time.process_time()
+    with pypdfium2.PdfDocument(path) as pdf:
+        for page in pdf:
+            text = page.get_textpage()
+            text.get_text_range()
+            text.close()
+            page.close()
+    return time.process_time() - began
+
+
+def test_the_real_report_and_its_headings() -> None:
+    path = real("pdf/samsung_2021_business_report.pdf")
+    made = read_one(path)
+    assert made.facts == {"pages": 569}
+    parts = [heading for level, heading in headings(made) if level == 1]
+    for wanted in ("I. 회사의 개요", "II. 사업의 내용", "III. 재무에 관한 사항", "XII. 상세표"):
+        assert wanted in parts
+    business = next(s for s in made.sections if s.heading == "II. 사업의 내용")
+    assert [s.number for s in business.sections] == [f"{n}." for n in range(1, 8)]
+    assert business.sections[0].place.number == 26
+    first = business.sections[0].blocks[0]
+    assert isinstance(first, Paragraph)
+    assert first.text.endswith(
+        "해외 5개 지역총괄의 생산ㆍ판매법인, Harman 부문 산하 종속기업 등 "
+        "228개의 종속기업으로 구성된 글로벌 전자 기업입니다."
+    )
+    assert "dart.fss.or.kr Page" not in made.text()
+
+
+def test_the_real_report_takes_less_than_twice_the_time_of_its_bare_text() -> None:
+    path = real("pdf/samsung_2021_business_report.pdf")
+    source = open_source(path)
+    ratios = []
+    for _ in range(3):
+        bare = bare_seconds(path)
+        began = time.process_time()
+        read_pdf(source)
+        ratios.append((time.process_time() - began) / bare)
+    assert min(ratios) < 2
