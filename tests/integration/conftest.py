@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from typing import Any
 import pytest
 
 from millhand.demo import spreadsheet
+from millhand.pods.local import LocalPod
 from millhand.workspace import Workspace, create_workspace
 
 TRAIN = {
@@ -152,8 +151,5 @@ def bench(template: Path, tmp_path: Path) -> Iterator[Bench]:
     for client in bench.clients:
         client.kill()
         client.communicate()
-    for state in root.glob(".millhand/jobs/*/state.json"):
-        facts = json.loads(state.read_text())
-        if facts["phase"] != "exited" and "pid" in facts:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(facts["pid"], signal.SIGKILL)
+    for job in root.glob(".millhand/jobs/*"):
+        LocalPod(root).attach(job.name).stop(0)

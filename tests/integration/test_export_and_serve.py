@@ -53,6 +53,7 @@ def test_the_merged_model_is_verified_asked_and_served(bench: Bench) -> None:
 
     answers = bench.answer("chat", "qa", "-m", "체인은 얼마나 자주 닦아야 하나요?", "-m", "안장 높이는?")
     assert [sorted(answer) for answer in answers] == [["answer", "question"]] * 2
+    assert not list((bench.root / ".millhand/jobs").glob("serve-*"))
     measured = bench.answer("evaluate", "qa", "--limit", "3", "--adapter")
     (trained,) = measured["sets"].values()
     assert trained["asked"] == 3

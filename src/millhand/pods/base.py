@@ -97,6 +97,9 @@ class JobHandle(Protocol):
         A job that has ended is left as it is. A later call with less grace overrides an earlier one.
         """
 
+    def forget(self) -> None:
+        """Remove what is kept of a job that is over; one that is alive is left."""
+
 
 class Pod(Protocol):
     """A place where things run."""

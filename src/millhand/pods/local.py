@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -171,6 +172,11 @@ class LocalJob:
     def log(self, offset: int = 0) -> bytes:
         """What the job printed from byte ``offset`` on."""
         return _read_from(self._folder / "log.txt", offset)
+
+    def forget(self) -> None:
+        """Remove the job's folder; a job that is alive is left."""
+        if not self.status().alive:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def log_tail(self, size: int = 65536) -> bytes:
         """The last ``size`` bytes of what the job printed."""

@@ -97,15 +97,19 @@ def serving(
     settings = workspace.settings()
     env = launch.base_env(settings, threads=training_environment(pod, settings).threads)
     command = launch.api(pod.python, config, env, port=port, key=key, model=served.run.name)
-    handle = pod.start(Job(f"serve-{served.run.name}-{port}", command, tethered=True))
+    handle, ready = pod.start(Job(f"serve-{served.run.name}-{port}", command, tethered=True)), False
     try:
         with pod.forward(port) as local:
             endpoint = Endpoint(f"http://127.0.0.1:{local}/v1", served.run.name, key)
             _wait_until_ready(endpoint, handle)
+            ready = True
             yield endpoint, handle
     finally:
+        well = ready and handle.status().alive
         handle.stop(5)
         (workspace.root / config).unlink(missing_ok=True)
+        if well:  # nobody will ask for what it printed
+            handle.forget()
 
 
 def _free_port(pod: Pod, port: int) -> int:

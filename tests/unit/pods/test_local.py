@@ -423,6 +423,18 @@ def test_secrets_of_a_job_lie_in_no_file_and_no_argument(pod: LocalPod, workspac
     assert not [text for text in [*arguments, *files] if b"planted-secret" in text]
 
 
+def test_a_job_that_is_over_can_be_forgotten_and_one_that_is_alive_cannot(
+    pod: LocalPod, workspace: Workspace
+) -> None:
+    handle = pod.start(Job("j", python("import time; time.sleep(60)")))
+    handle.forget()
+    assert handle.status().phase == "running"
+    handle.stop(grace_s=0)
+    handle.forget()
+    assert handle.status().phase == "absent"
+    assert not (workspace.state / "jobs" / "j").exists()
+
+
 def test_a_job_name_cannot_leave_the_state_folder(pod: LocalPod) -> None:
     with pytest.raises(ValueError, match="job's name"):
         pod.attach("../../elsewhere")
