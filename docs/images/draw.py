@@ -10,7 +10,15 @@ from rich.console import Console
 from rich.text import Text
 
 WIDTH = 104
-LEFT_OUT = ("Next: ", "Training a bpe", "Drawing the weights", "  wanted:", "  given:", "held-out rows (", "files ")
+LEFT_OUT = (
+    "Next: ",
+    "Training a bpe",
+    "Drawing the weights",
+    "  wanted:",
+    "  given:",
+    "held-out rows (",
+    "files ",
+)
 FROM = "$ millhand train"
 
 
