@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from millhand.documents.document import Place, Table
 from millhand.documents.spans import Cell, expand, span
 from millhand.text.normal import nfc
+from millhand.text.units import unit_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-UNIT = re.compile(r"^[(（\[]?\s*(?:표시)?\s*단위\s*[:：]\s*(.*?)\s*[)）\]]?$")
 _CELLS = ("TD", "TE", "TU", "TH")
 _LONGEST_ABOVE = 150  # characters; what is longer is a paragraph in a frame
 
@@ -54,7 +53,7 @@ def above_lines(table: Table, *, framed: bool) -> list[str] | None:
         return []
     if len(table.rows) == 1:
         cells = _distinct(table.rows[0])
-        if framed and len(cells) > 1 and not any(UNIT.match(cell) for cell in cells):
+        if framed and len(cells) > 1 and not any(unit_of(cell) for cell in cells):
             return None
         return _joined(cells)
     if len(table.rows[0]) != 1:
@@ -69,9 +68,9 @@ def is_short(lines: list[str]) -> bool:
 
 def split_unit(lines: list[str]) -> tuple[str, str]:
     """Caption and unit out of the lines above a table; the unit without its brackets."""
-    units = [line for line in lines if UNIT.match(line)]
-    caption = " ".join(line for line in lines if line not in units)
-    return caption, units[-1].strip("()（）[] ") if units else ""
+    units = [unit for line in lines if (unit := unit_of(line))]
+    caption = " ".join(line for line in lines if not unit_of(line))
+    return caption, units[-1] if units else ""
 
 
 def _rows(table: _Element) -> list[_Element]:
@@ -112,6 +111,6 @@ def _distinct(row: tuple[str, ...]) -> list[str]:
 
 def _joined(cells: list[str]) -> list[str]:
     """Units apart, the rest in one line: ``(기준일 :``, ``2023년``, ``)`` are three cells of one phrase."""
-    units = [cell for cell in cells if UNIT.match(cell)]
+    units = [cell for cell in cells if unit_of(cell)]
     phrase = " ".join(cell for cell in cells if cell not in units).replace(" )", ")")
     return [line for line in (phrase, *units) if line]

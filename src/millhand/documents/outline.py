@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from millhand.documents.document import Block, Place, Section
+import msgspec
+
+from millhand.documents.document import Block, Paragraph, Place, Section, Table
 from millhand.text.numbering import split_number
+from millhand.text.units import unit_of
 
 
 @dataclass
@@ -51,6 +54,16 @@ class Outline:
     def add(self, block: Block) -> None:
         """Put a block into the section that is open."""
         (self._open[-1].blocks if self._open else self.blocks).append(block)
+
+    def add_table(self, table: Table) -> None:
+        """Put a table into the section that is open; a paragraph right above it may say its unit."""
+        blocks = self._open[-1].blocks if self._open else self.blocks
+        last = blocks[-1] if blocks else None
+        unit = unit_of(last.text) if isinstance(last, Paragraph) else None
+        if unit and not table.unit:
+            blocks[-1] = msgspec.structs.replace(table, unit=unit)
+        else:
+            blocks.append(table)
 
     def build(self) -> tuple[tuple[Block, ...], tuple[Section, ...]]:
         """The blocks before the first heading, and the sections."""

@@ -182,7 +182,7 @@ def _fill(
             _add_text(outline, flow, run)
             run = []
             if isinstance(item, Table):
-                outline.add(item)
+                outline.add_table(item)
             else:
                 outline.heading(item[0], item[1], Place("page", number))
     _add_text(outline, flow, run)

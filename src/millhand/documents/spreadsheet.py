@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,17 @@ def cell_text(value: object) -> str:
 
 
 def _open_sheet(path: Path, wanted: str | None) -> tuple[Any, str, Any]:
+    with faults_told(path):
+        book = open_book(path)
+        return book, *_pick(path, book, wanted)
+
+
+def open_book(path: Path) -> Any:
+    """Open all of a spreadsheet; what the library raises is told by ``faults_told``.
+
+    Raises:
+        FindingsError: It is an old file whose sectors go round in a ring.
+    """
     import python_calamine as calamine
 
     if not chains_end(path):
@@ -71,9 +83,16 @@ def _open_sheet(path: Path, wanted: str | None) -> tuple[Any, str, Any]:
         raise FindingsError(
             [_unreadable(path, "is no whole spreadsheet: its sectors go round in a ring", mend)]
         )
+    return calamine.CalamineWorkbook.from_path(str(path))
+
+
+@contextmanager
+def faults_told(path: Path) -> Iterator[None]:
+    """Within it, what the spreadsheet library raises becomes a FindingsError."""
+    import python_calamine as calamine
+
     try:
-        book = calamine.CalamineWorkbook.from_path(str(path))
-        return book, *_pick(path, book, wanted)
+        yield
     except calamine.PasswordError as error:
         raise FindingsError([_unreadable(path, "is locked by a password", "Save it without one.")]) from error
     except calamine.CalamineError as error:
@@ -112,19 +131,20 @@ def _pick(path: Path, book: Any, wanted: str | None) -> tuple[str, Any]:
                 mend=f"Its sheets: {', '.join(map(repr, book.sheet_names))}.",
             )
         return wanted, book.get_sheet_by_name(names[nfc(wanted)])
-    for name in _shown(book):
+    for name in shown_sheets(book):
         sheet = book.get_sheet_by_name(name)
         if sheet.end is not None:
             return name, sheet
     raise FindingsError([empty_file(path.name)])
 
 
-def _shown(book: Any) -> list[str]:
+def shown_sheets(book: Any) -> list[str]:
+    """The names of the sheets that a person sees."""
     return [meta.name for meta in book.sheets_metadata if str(meta.visible).endswith("Visible")]
 
 
 def _notes(book: Any, name: str, *, asked: str | None) -> tuple[str, ...]:
-    others = [other for other in _shown(book) if other != name]
+    others = [other for other in shown_sheets(book) if other != name]
     if asked is not None or not others:
         return ()
     return (f"read the sheet {name!r}; not read: {', '.join(map(repr, others))} (name another with --sheet)",)
