@@ -44,7 +44,7 @@ def test_each_fault_of_a_config_is_found_at_its_line(furnished: Workspace, case:
     assert found[0].why
     assert found[0].mend
     if keys and found[0].line is not None:
-        assert text.splitlines()[found[0].line - 1].partition(":")[0] in {*keys, "dataset"}
+        assert text.splitlines()[found[0].line - 1].partition(":")[0] in {*keys, "dataset", "cutoff_len"}
         assert found[0].column == "1"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from millhand.datasets.info import FILE, HUBS, columns_of
+from millhand.documents.rows import Row
+from millhand.documents.tables import open_rows
 from millhand.errors import Finding, FindingsError, Severity, UsageError
 from millhand.llamafactory.entries import EntryRules
 from millhand.text.normal import did_you_mean
@@ -142,6 +144,16 @@ def local_file(info: Info, name: str, rules: EntryRules) -> Path | Finding | Non
         why = "“Allowed file types: …” or, in a folder, “File types should be identical.”"
         return info.finding("data.file-kind", "error", at, message, why, "Save it as .jsonl.")
     return path if path.is_file() and path.suffix[1:] not in ("arrow", "txt") else None
+
+
+def text_bytes(info: Info, name: str, path: Path, limit: int) -> int:
+    """How many bytes of text there are to pre-train on; a file larger than ``limit`` is not looked into."""
+    size = path.stat().st_size
+    if path.suffix not in (".json", ".jsonl") or size > limit:
+        return size
+    column = columns_of(info.entries[name])["prompt"] or ""
+    rows = [item.values for item in open_rows(path).items if isinstance(item, Row)]
+    return sum(len(str(row.get(column) or "").encode("utf-8")) + 1 for row in rows)
 
 
 def check_rows(info: Info, name: str, path: Path, use: Use) -> tuple[list[Finding], Tally | None]:

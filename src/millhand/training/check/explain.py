@@ -49,6 +49,7 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "data.repeated": "num_samples beyond the rows draws some of them again.",
         "data.no-valid-rows": "Each row is judged as LLaMA-Factory's converter and processor do.",
         "data.no-thought": "A reasoning template puts an empty thought before an answer that holds none.",
+        "data.too-little": "Pre-training drops what does not fill a block of cutoff_len tokens.",
         "data.stage": "Ranking data goes with rm and dpo only.",
         "data.val-size": "1 is one row, 1.0 is all of them, which is refused.",
     }

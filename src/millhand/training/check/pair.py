@@ -42,7 +42,7 @@ def _found(config: Config, train: Config) -> Iterator[Finding]:
 def _base(config: Config, train: Config) -> Iterator[Finding]:
     if config.model_name_or_path != train.model_name_or_path:
         yield config.finding(
-            "infer.base-differs", "error", "model_name_or_path",
+            "infer.base-differs", "warning", "model_name_or_path",
             f"The base is {config.model_name_or_path} here and {train.model_name_or_path} in train.yaml.",
             "An adapter fits the base that it was trained on and no other.",
             f"Write `model_name_or_path: {train.model_name_or_path}`.",

@@ -11,7 +11,7 @@ from millhand.llamafactory.knowledge import Knowledge, installed
 from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
 from millhand.training.check.basics import looks_local
-from millhand.training.check.datasets import Info, check_entry, check_rows, local_file, read_info
+from millhand.training.check.datasets import Info, check_entry, check_rows, local_file, read_info, text_bytes
 from millhand.training.check.judges import Use
 from millhand.training.check.keys import check_keys
 from millhand.training.check.pair import check_pair
@@ -156,6 +156,9 @@ class Preflight:
             mend = "Ranking datasets go with dpo and rm, all others with the other stages."
             yield config.finding("data.stage", "error", (key, "stage"), message, why, mend)
             return
+        path = local_file(info, name, self.knowledge.entry)
+        if stage == "pt" and config.packing is not False and isinstance(path, Path):
+            yield from _too_little(config, name, text_bytes(info, name, path, 64 * config.cutoff_len))
         yield from self._dataset(info, name, Use(stage, self._thought(config)))
 
     def _thought(self, config: Config) -> tuple[str, ...]:
@@ -231,6 +234,20 @@ def _split(config: Config, rows: int) -> Iterator[Finding]:
             "data.val-size", "error", "val_size", f"val_size {size} leaves nothing of {rows:,} rows.",
             "datasets refuses the split: a number from 1 counts rows, one below 1 is a part.",
             "Write `val_size: 0.1`.",
+        )  # fmt: skip
+
+
+def _too_little(config: Config, name: str, size: int) -> Iterator[Finding]:
+    """Whether pre-training, which packs all texts into blocks of cutoff_len tokens, fills not even one.
+
+    How many tokens a text has only its tokenizer knows: at most one a byte, and seldom less than one in four.
+    """
+    if size < 4 * config.cutoff_len and len(config.names("dataset")) == 1:
+        yield config.finding(
+            "data.too-little", "error" if size < config.cutoff_len else "warning", ("cutoff_len", "dataset"),
+            f"{name!r} holds {size:,} bytes of text for blocks of {config.cutoff_len} tokens.",
+            "Pre-training packs texts into whole blocks: “Cannot find sufficient samples”.",
+            "Add texts, make cutoff_len smaller, or write `packing: false`.",
         )  # fmt: skip
 
 

@@ -51,6 +51,26 @@ _USED: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
     }
 )
 
+# What every command or every training looks at.
+_ALWAYS = frozenset(
+    {"model_name_or_path", "adapter_name_or_path", "template", "quantization_bit", "export_dir", "dataset",
+     "eval_dataset", "dataset_dir", "output_dir", "cutoff_len", "val_size", "max_samples", "learning_rate",
+     "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "seed",
+     "warmup_steps", "warmup_ratio", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay",
+     "logging_steps", "save_steps", "max_grad_norm", "preprocessing_num_workers", "preprocessing_batch_size",
+     "dataloader_num_workers", "add_tokens", "add_special_tokens", "lora_rank", "resume_from_checkpoint"}
+)  # fmt: skip
+# What only a method, a stage or an evaluation looks at.
+_FAMILIES: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
+    {
+        "lora_": lambda c: c.finetuning_type == "lora",
+        "freeze_trainable_layers": lambda c: c.finetuning_type == "freeze",
+        "pref_beta": lambda c: c.stage == "dpo",
+        "eval_steps": lambda c: c.eval_strategy == "steps",
+        "per_device_eval_batch_size": lambda c: c.eval_strategy != "no",
+    }
+)
+
 
 def check_values(config: Config) -> Iterator[Finding]:
     """Find every value that is of the wrong type or none of those allowed."""
@@ -119,28 +139,37 @@ def _not_quoted(config: Config, key: str, value: bool) -> Finding:
 def _type(config: Config, key: str, value: Any, argument: Argument) -> Iterator[Finding]:
     wanted = readable(argument.type)
     shown = f"{key}: {dump_value(value)}" if value is not None else f"{key} has no value"
-    severity, why = _harm(key, value, argument)
+    severity, why = _harm(config, key, value, argument)
     if severity is not None:
         mend = _right(key, value, argument)
         yield config.finding("config.type", severity, key, f"{shown}, where {wanted} is due.", why, mend)
 
 
-def _harm(key: str, value: Any, argument: Argument) -> tuple[Severity | None, str]:
+def _harm(config: Config, key: str, value: Any, argument: Argument) -> tuple[Severity | None, str]:
     """How bad a value of another type is; None where it works as it reads."""
     late = "LLaMA-Factory does not check it: it fails where the value is first used."
     if key in LISTS and isinstance(value, list) and all(isinstance(item, str | float) for item in value):
         return None, ""
     if key.startswith(_LABELS) and isinstance(value, int | float):
         return None, ""
-    if "bool" in argument.type and isinstance(value, str):
-        if value.lower() in ("true", "yes", "on"):
-            return "warning", "It is text, and any text counts as true."
-        return "error", "It is text, and any text counts as true."
-    if "bool" in argument.type and (value is None or value in (0, 1)):
-        return "warning", "It counts as true or false, but some code compares with `is False`."
-    if isinstance(value, bool):
-        return "error", "It would count as the number 1 or 0." if "str" not in argument.type else late
+    if "bool" in argument.type:
+        text = "It is text, and any text counts as true, `false` too."
+        other = "It counts as true or false, but some code compares with `is False`."
+        return "warning", text if isinstance(value, str) else other
+    if not in_use(config, key, argument):
+        return "warning", "Nothing that this config does looks at it; what does, fails."
+    if isinstance(value, bool) and "str" not in argument.type:
+        return "error", "It would count as the number 1 or 0."
     return "error", late
+
+
+def in_use(config: Config, key: str, argument: Argument) -> bool:
+    """Whether what this config does looks at the key, so that a wrong value fails."""
+    if key in _ALWAYS:
+        return True
+    if argument.owner == "GeneratingArguments":
+        return config.purpose == "chat"
+    return any(key.startswith(start) and used(config) for start, used in _FAMILIES.items())
 
 
 def readable(type_text: str) -> str:

@@ -76,12 +76,20 @@ COMMON = (
         "hparams/parser.py:193", "Please use scripts/pissa_init.py to initialize PiSSA for a quantized model",
     ),
     Rule(
-        "quantization.resize-vocab", ("resize_vocab", "add_tokens", "add_special_tokens", "quantization_bit"),
-        lambda c: c.quantization_bit is not None
-        and (c.resize_vocab or c.add_tokens is not None or c.add_special_tokens is not None),
-        "New tokens cannot be added to a quantized model.",
-        "Take quantization_bit out, or the new tokens (they switch resize_vocab on).",
+        "quantization.resize-vocab", ("resize_vocab", "quantization_bit"),
+        lambda c: c.quantization_bit is not None and c.resize_vocab,
+        "The vocabulary of a quantized model cannot grow.", "Take quantization_bit or resize_vocab out.",
         "hparams/parser.py:196", "Cannot resize embedding layers of a quantized model",
+    ),
+    Rule(
+        "quantization.new-tokens", ("add_tokens", "add_special_tokens", "quantization_bit"),
+        lambda c: c.quantization_bit is not None
+        and (c.add_tokens is not None or c.add_special_tokens is not None),
+        "New tokens may have no room in a quantized model.", "Take quantization_bit out, or the new tokens.",
+        "model/model_utils/embedding.py:183",
+        why="They switch resize_vocab on; unless the model's vocabulary was made larger than it needs, "
+        "LLaMA-Factory stops: “Cannot resize embedding layers of a quantized model”.",
+        severity="warning",
     ),
     Rule(
         "quantization.new-adapter", ("create_new_adapter", "quantization_bit"),

@@ -8,6 +8,12 @@ from millhand.training.check.rule import Rule
 from millhand.training.check.subject import Config
 
 _FILE = "transformers/training_args.py"
+_MOST = float("inf")
+# transformers 5.6.0, integrations/integration_utils.py: INTEGRATION_TO_CALLBACK, and the two words for all.
+_LOGGERS = frozenset(
+    {"all", "none", "azure_ml", "comet_ml", "mlflow", "neptune", "tensorboard", "trackio", "wandb",
+     "codecarbon", "clearml", "dagshub", "flyte", "dvclive", "swanlab", "kubeflow"}
+)  # fmt: skip
 
 
 def _steps(config: Config) -> bool:
@@ -39,6 +45,10 @@ def _no_multiple(config: Config) -> bool:
     if evaluate < 1 and save < 1:
         return (save * 1_000_000) % (evaluate * 1_000_000) != 0
     return save % evaluate != 0
+
+
+def _outside(key: str, low: float, high: float) -> Callable[[Config], object]:
+    return lambda c: not low <= getattr(c, key) < high
 
 
 def _part_of_a_step(key: str, strategy: str) -> Callable[[Config], object]:
@@ -107,6 +117,33 @@ TRAINER = (
         lambda c: c.dataloader_num_workers == 0 and c.dataloader_prefetch_factor is not None,
         "dataloader_prefetch_factor needs workers.", "Add `dataloader_num_workers: 2`.", f"{_FILE}:1760",
         "--dataloader_prefetch_factor can only be set when data is loaded in a different process",
+    ),
+    *(
+        Rule(
+            f"train.{key.replace('_', '-')}", (key,), _outside(key, low, high),
+            f"{key} is out of range: from {low:g}{f' to below {high:g}' if high < _MOST else ''}.",
+            "Take the line out for the default.", "torch/optim/adamw.py", "Invalid … value",
+        )
+        for key, low, high in (
+            ("adam_beta1", 0.0, 1.0),
+            ("adam_beta2", 0.0, 1.0),
+            ("adam_epsilon", 0.0, _MOST),
+            ("weight_decay", 0.0, _MOST),
+            ("learning_rate", 0.0, _MOST),
+        )
+    ),
+    Rule(
+        "train.report-to", ("report_to",), lambda c: set(c.names("report_to")) - _LOGGERS,
+        "report_to names no logger that transformers knows.", "Write `report_to: none`, or tensorboard.",
+        "transformers/integrations/integration_utils.py", "… is not supported, only … are supported",
+    ),
+    Rule(
+        "train.best-metric", ("save_strategy", "metric_for_best_model"),
+        lambda c: c.save_strategy == "best"
+        and c.metric_for_best_model is None
+        and not c.load_best_model_at_end,
+        "save_strategy: best needs a metric.", "Add `metric_for_best_model: eval_loss`.",
+        "transformers/trainer.py", "`args.metric_for_best_model` must be provided when using 'best'",
     ),
     Rule(
         "train.empty-cache", ("torch_empty_cache_steps",),
