@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from millhand.documents.document import ListItem, Paragraph, Place, Reading, Table
 from millhand.documents.outline import Outline
 from millhand.documents.pdf_flow import Flow, measure_flow
-from millhand.documents.pdf_layout import Headings, find_headings, running_lines, squeeze
+from millhand.documents.pdf_layout import Headings, find_headings, reading_order, running_lines, squeeze
 from millhand.documents.pdf_lines import Line, page_lines
 from millhand.documents.source import Source, broken, make_document
 from millhand.errors import Finding, Severity
@@ -152,7 +152,9 @@ def _assemble(
     tables: dict[int, list[tuple[float, float, Table]]],
 ) -> Reading:
     running = running_lines(pages.lines, pages.heights)
-    kept = [[line for line in lines if (line.page, line.y) not in running] for lines in pages.lines]
+    kept = [
+        reading_order([line for line in lines if (line.page, line.y) not in running]) for lines in pages.lines
+    ]
     every = [line for lines in kept for line in lines]
     findings = tuple(_findings(source, pages, empty=not every))
     if not every:

@@ -16,7 +16,7 @@ from millhand.text.numbering import split_marker, split_number
 _RUN = re.compile(r"[가-힣]+|[A-Za-z]+")
 _LAST_RUN, _FIRST_RUN = re.compile(r"(?:[가-힣]+|[A-Za-z]+)$"), re.compile(r"^(?:[가-힣]+|[A-Za-z]+)")
 _ENDED = re.compile(r"[.!?:;)\]]$")
-_NOTE = re.compile(r"[※☞\[<〈《【(]")
+_NOTE, _BRACKET = re.compile(r"[※☞]"), re.compile(r"[\[<〈《【(]")
 # What cannot begin a word: it belongs to the one before it.
 _PARTICLES = frozenset(
     (
@@ -45,7 +45,7 @@ _PARTICLES = frozenset(
 _PITCH = 1.6  # times the size, where the document does not tell
 _LOOSER = 1.2  # times the usual distance of lines
 _REACHES = 2.5  # sizes that a full line may end before the right edge
-_SHARE_OF_LETTERS = 0.45  # of a line of running text; a table's row has fewer
+_SHARE_OF_LETTERS = 0.45  # of the signs of running text that are no blanks; a table's row has fewer
 
 
 class Flow(NamedTuple):
@@ -137,19 +137,19 @@ def measure_flow(lines: Sequence[Line]) -> Flow:
 def begins_block(text: str, *, after: str = "") -> bool:
     """Whether a line begins something new: an item, a numbered heading, a note.
 
-    After a line that ends no sentence, ``다.`` is the end of its verb and no number.
+    After a line that ends no sentence, ``다.`` is the end of its verb and no number, and a bracket goes on.
     """
     if _NOTE.match(text) or split_marker(text):
         return True
     numbered = split_number(text)
-    if numbered is None or numbered.kind != "hangul" or not after:
-        return numbered is not None
-    return bool(_ENDED.search(after))
+    if _BRACKET.match(text) or (numbered and numbered.kind == "hangul"):
+        return not after or bool(_ENDED.search(after))
+    return numbered is not None
 
 
 def is_running(line: Line) -> bool:
     """Whether a line is one of running text and no table's row."""
-    return letters(line.text) >= _SHARE_OF_LETTERS * len(line.text)
+    return letters(line.text) >= _SHARE_OF_LETTERS * (len(line.text) - line.text.count(" "))
 
 
 def _edges(lines: Iterable[Line]) -> dict[float, float]:

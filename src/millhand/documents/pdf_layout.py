@@ -98,6 +98,43 @@ def squeeze(text: str) -> str:
     return "".join(text.split())
 
 
+def reading_order(lines: Sequence[Line]) -> list[Line]:
+    """A page's lines from top to bottom where the PDF draws them otherwise; columns stay one after the other.
+
+    Some programs draw all paragraphs of a page and then all of its tables. What is drawn later and stands
+    above a line drawn before it belongs between them; a second column stands beside the first.
+    """
+    placed: list[Line] = []
+    for run in _downward(lines):
+        if placed and min(line.y for line in run) > max(line.y for line in placed):
+            placed = run + placed
+        elif _stands_between(run, placed):
+            return sorted(lines, key=lambda line: (-round(line.y), line.left))
+        else:
+            placed += run
+    return placed
+
+
+def _downward(lines: Sequence[Line]) -> list[list[Line]]:
+    """Lines parted where the next one stands higher."""
+    runs: list[list[Line]] = []
+    for line in lines:
+        if runs and line.y <= runs[-1][-1].y + line.size:
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+    return runs
+
+
+def _stands_between(run: Sequence[Line], placed: Sequence[Line]) -> bool:
+    """Whether a line placed before stands below the top of the run and in its width."""
+    top = max(line.y for line in run)
+    left, right = min(line.left for line in run), max(line.right for line in run)
+    return any(
+        line.y <= top and line.left < right - line.size and line.right > left + line.size for line in placed
+    )
+
+
 def running_lines(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> set[tuple[int, float]]:
     """(page, baseline) of headers, footers and page numbers: what stands at one height on many pages.
 

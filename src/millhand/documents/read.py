@@ -34,6 +34,7 @@ FORMATS = (
     Format("spreadsheet", SPREADSHEETS),
     Format("delimited", DELIMITED),
 )
+_ENDINGS = tuple(ending for kind in FORMATS for ending in kind.endings)
 
 
 def read_document(path: Path, *, tables: bool = False, progress: Progress | None = None) -> Reading:
@@ -52,7 +53,7 @@ def read_document(path: Path, *, tables: bool = False, progress: Progress | None
         return Reading((), (broken(source, "is empty", "Check that it is the right file."),))
     found = _format(source)
     if found is None:
-        known = ", ".join(ending for kind in FORMATS for ending in kind.endings)
+        known = ", ".join(_ENDINGS)
         what = f"files of the kind {path.suffix or 'without an ending'!r} are not read"
         return Reading(
             (), (broken(source, what, f"Save it as one of {known}.", kind="documents.unknown-kind"),)
@@ -63,10 +64,9 @@ def read_document(path: Path, *, tables: bool = False, progress: Progress | None
 
 def readable_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Each file once; a folder stands for the files in it, and below, that a reader knows by their ending."""
-    endings = {ending for kind in FORMATS for ending in kind.endings}
     seen: set[Path] = set()
     for path in paths:
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in endings)
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in _ENDINGS)
         for file in inside if path.is_dir() else [path]:
             if file.resolve() not in seen:
                 seen.add(file.resolve())
@@ -120,7 +120,7 @@ def _read_light(name: str, source: Source) -> Reading:
 
 
 def _absent(path: Path, error: OSError) -> Finding:
-    there = sorted(other.name for other in path.parent.glob("*")) if path.parent.is_dir() else []
+    there = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in _ENDINGS)
     is_missing = isinstance(error, FileNotFoundError)
     return Finding(
         id="documents.no-file",

@@ -171,6 +171,29 @@ def test_a_paragraph_goes_on_over_the_end_of_a_page(tmp_path: Path) -> None:
     assert text.endswith("마지막 줄이다.")
 
 
+def test_what_is_drawn_last_stands_where_a_reader_sees_it(tmp_path: Path) -> None:
+    page: list[Item] = [*lines("첫 문단이다.", top=700), *lines("셋째 문단이다.", top=500)]
+    page += [*lines("둘째 문단이다.", top=600), *lines("맨 위에 있다.", top=730)]
+    made = read_one(write_pdf(tmp_path / "a.pdf", [page]))
+    assert told(made) == ["맨 위에 있다.", "첫 문단이다.", "둘째 문단이다.", "셋째 문단이다."]
+
+
+def test_columns_are_read_one_after_the_other(tmp_path: Path) -> None:
+    page: list[Item] = [Text(50, 760, "두 단으로 쓴 글의 아주 긴 제목이 여기에 있다", 18)]
+    texts = [
+        f"{side} 단에 쓴 {n}째 줄의 글이다." for side in ("왼쪽", "오른쪽") for n in "첫둘셋넷다섯여섯일곱"
+    ]
+    page += [*lines(*texts[:9]), *lines(*texts[9:], left=320)]
+    made = read_one(write_pdf(tmp_path / "a.pdf", [page]))
+    assert "\n".join(told(made)).split() == " ".join(texts).split()
+
+
+def test_a_bracket_goes_on_with_a_sentence(tmp_path: Path) -> None:
+    full = "보안 책임자는 매일 아침 모든 출입문과 창문이 잠겨 있는지 스물네 번 확인을"
+    made = read_one(write_pdf(tmp_path / "a.pdf", [lines(full, "(상세) 합니다.", "(주의) 따로 본다.", full)]))
+    assert told(made)[:2] == [f"{full} (상세) 합니다.", "(주의) 따로 본다."]
+
+
 def table_page() -> list[Item]:
     """구분 | 시간 over two columns, and a cell over two rows."""
     boxes: list[Item] = [Box(50, 660, 100, 20), Box(150, 660, 200, 20), Box(50, 620, 100, 40)]
