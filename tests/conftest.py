@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from millhand.workspace import Workspace, create_workspace
 # Examples that touch files take what time they take on a busy machine: that is no finding.
 settings.register_profile("millhand", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("millhand")
+
+# A shell's background job is deaf to SIGINT, and so is all that it starts: tests that press Ctrl-C need ears.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CLEARED = ("MILLHAND_", "LLAMAFACTORY_", "LLAMABOARD_", "HF_TOKEN", "OMP_", "API_", "FORCE_TORCHRUN", "USE_")
 
