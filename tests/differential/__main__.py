@@ -62,22 +62,28 @@ def main() -> None:
     random = Random(asked.seed)
     with tempfile.TemporaryDirectory() as folder:
         both = bench(Path(folder) / "ws")
-        parts = []
+        scores: list[tuple[str, Score]] = []
         plan = (
             ("configs, by hand", [(both.config, case) for case in made.cases("configs")]),
             ("datasets, by hand", [(both.dataset, case) for case in made.cases("rows")]),
-            ("datasets, generated", [(both.dataset, dataset_case(random)) for _ in range(asked.datasets)]),
             ("configs, generated", [(both.config, config_case(random)) for _ in range(asked.configs)]),
+            ("datasets, generated", [(both.dataset, dataset_case(random)) for _ in range(asked.datasets)]),
         )  # fmt: skip
         for name, steps in plan:
-            print(name, len(steps), file=sys.stderr, flush=True)
-            parts.append((name, Score([put(case) for put, case in steps])))
-            text = report(parts)
-            head = _HEAD.format(date=f"{datetime.now(UTC):%Y-%m-%d}", seed=asked.seed)
-            if asked.report:
-                asked.report.write_text(head + text, encoding="utf-8")
+            scores.append((name, Score([])))
+            for number, (put, case) in enumerate(steps, 1):
+                scores[-1][1].outcomes.append(put(case))
+                if number % 50 == 0 or number == len(steps):
+                    print(f"{name}: {number} of {len(steps)}", file=sys.stderr, flush=True)
+                    _write(asked.report, scores, asked.seed)
         both.worker.stop()
-    print(text)
+    print(report(scores))
+
+
+def _write(path: Path | None, scores: list[tuple[str, Score]], seed: int) -> None:
+    if path is not None:
+        head = _HEAD.format(date=f"{datetime.now(UTC):%Y-%m-%d}", seed=seed)
+        path.write_text(head + report(scores), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -158,14 +158,16 @@ class Score:
 
 def report(parts: Iterable[tuple[str, Score]]) -> str:
     """The report, as Markdown: figures, then every miss by name."""
-    lines = ["| cases | number | accepted | refused | damaged | undecided | recall | precision | only warned of |",
+    verdicts = ("accepted", "refused", "damaged", "undecided")
+    names = ("cases", "number", *verdicts, "recall", "precision", "only warned of")
+    lines = [f"| {' | '.join(names)} |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     misses: list[str] = []
     for name, score in parts:
         counts = score.counts()
-        verdicts = " | ".join(str(counts[v]) for v in ("accepted", "refused", "damaged", "undecided"))
+        shown = " | ".join(str(counts[verdict]) for verdict in verdicts)
         lines.append(
-            f"| {name} | {len(score.outcomes)} | {verdicts} | {score.recall:.4f} "
+            f"| {name} | {len(score.outcomes)} | {shown} | {score.recall:.4f} "
             f"| {score.precision:.4f} | {score.soft} |"
         )
         misses += [f"- missed: {_shown(o)}" for o in score.outcomes if o.missed]

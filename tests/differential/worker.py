@@ -172,7 +172,7 @@ def row_damage(given: dict[str, Any], row: dict[str, Any], template: Any, tokeni
     thinks = isinstance(template, templates.ReasoningTemplate) and template.enable_thinking is not False
     if thinks and not any(word.strip() in str(given) for word in template.thought_words):
         return "an empty thought is trained"
-    for name in ("instruction", "input", "output"):
+    for name in ("instruction", "input", "output", "history"):
         if isinstance(given.get(name), str) and flat(given[name]) not in text:
             return f"{name} is not trained on"
     if not any(given.get(name) for name in ("instruction", "input", "conversations", "messages")):

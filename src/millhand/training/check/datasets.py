@@ -197,12 +197,23 @@ def _columns(info: Info, name: str, tally: Tally) -> Iterator[Finding]:
         elif column is not None and column not in there and tally.rows:
             near = did_you_mean(column, there) or f"There are {', '.join(there)}."
             yield _missing(info, (name, "columns", member), f"No row has a column {column!r}.", column, near)
-    if entry.get("formatting", "alpaca") == "alpaca" and "input" in there and "input" not in mapped.values():
-        yield info.finding(
-            "data.input-lost", "warning", (name, "columns"), "The column `input` is not mapped.",
-            "An entry with `columns` sets each member that it does not list to null: the text is lost.",
-            'Add "query": "input" to `columns`.',
-        )  # fmt: skip
+    if entry.get("formatting", "alpaca") == "alpaca" and "columns" in entry:
+        yield from _unmapped(info, name, there, mapped)
+
+
+def _unmapped(
+    info: Info, name: str, there: tuple[str, ...], mapped: Mapping[str, str | None]
+) -> Iterator[Finding]:
+    """Columns with the names of alpaca's own that nothing is read from."""
+    ranking = bool(info.entries[name].get("ranking"))
+    own = {"query": "input", "prompt": "instruction", **({} if ranking else {"response": "output"})}
+    for member, column in own.items():
+        if column in there and column not in mapped.values():
+            yield info.finding(
+                "data.input-lost", "warning", (name, "columns"), f"The column {column!r} is not mapped.",
+                "With `columns`, each member that is not listed is null: the text is lost.",
+                f'Add "{member}": "{column}" to `columns`.',
+            )  # fmt: skip
 
 
 def _missing(info: Info, path: tuple[str, ...], message: str, key: str, near: str) -> Finding:

@@ -12,10 +12,11 @@ from typing import Any
 
 import orjson
 
+from millhand.datasets.info import columns_of
 from millhand.documents.rows import BadRow
 from millhand.documents.tables import open_rows
 from millhand.training.check.faults import Tally
-from millhand.training.check.judges import Use, make_judge
+from millhand.training.check.judges import AlpacaJudge, Use, make_judge
 
 _BOM = b"\xef\xbb\xbf"
 # A part of a file for one process; below two of them one process is faster than starting another.
@@ -82,30 +83,63 @@ def _merged(tallies: Iterable[Tally]) -> Tally:
 
 def scan_lines(job: Job) -> Tally:
     """Judge the lines of one part; the numbers of rows count from its start."""
-    judge, tally = make_judge(job.entry, job.use), Tally()
-    loads, shapes, add = orjson.loads, tally.shapes, tally.add
-    thought, response = job.use.thought, _answer_column(job.entry)
-    number = blank = 0
+    long, tally = _Scan(job.entry, job.use), Tally()
+    prompt, query, response = long.quick
+    loads, number, blank, plain = orjson.loads, 0, 0, False
     for number, line in enumerate(_lines(job), 1):
         try:
             row = loads(line)
         except orjson.JSONDecodeError:
-            if line.strip():
-                add("data.broken-row", number)
-            else:
-                blank += 1
+            blank += long.broken(line, number, tally)
             continue
-        if type(row) is not dict:
-            add("data.broken-row", number)
-            continue
-        shapes.add((tuple(row), tuple(map(type, row.values()))))
-        fault = judge(row)
-        if fault is not None:
-            add(fault, number)
-        elif thought and not _thinks(row, response, thought):
-            tally.thoughtless += 1
+        # Nearly all rows of nearly all files end here: three texts, the first and the last not empty.
+        if type(row) is dict and len(row) == 3:
+            answer = row.get(response)
+            if type(answer) is str is type(row.get(query)) and answer and not answer.isspace():
+                asked = row.get(prompt)
+                if type(asked) is str and asked:
+                    plain = True
+                    continue
+        long.judge(row, number, tally)
+    if plain:
+        tally.shapes.add((long.quick, (str, str, str)))
     tally.lines, tally.rows = number, number - blank
     return tally
+
+
+class _Scan:
+    """The long way: every row that is not three texts.
+
+    ``quick`` are the columns of question, input and answer where nothing else is read of a row.
+    """
+
+    def __init__(self, entry: Mapping[str, Any], use: Use) -> None:
+        self.judge_row, self.thought = make_judge(entry, use), use.thought
+        self.answer = _answer_column(entry)
+        simple = isinstance(self.judge_row, AlpacaJudge) and self.judge_row.simple and not use.thought
+        columns = columns_of(entry)
+        names = tuple(columns[member] or "" for member in ("prompt", "query", "response"))
+        three = simple and len({name for name in names if name}) == 3
+        self.quick = (names[0], names[1], names[2]) if three else ("", "", "")
+
+    def broken(self, line: bytes, number: int, tally: Tally) -> int:
+        """Note a line that is no JSON; 1 for a blank one, which is no row."""
+        if not line.strip():
+            return 1
+        tally.add("data.broken-row", number)
+        return 0
+
+    def judge(self, row: Any, number: int, tally: Tally) -> None:
+        """Note what is wrong with a row, and the types in it."""
+        if type(row) is not dict:
+            tally.add("data.broken-row", number)
+            return
+        tally.shapes.add((tuple(row), tuple(map(type, row.values()))))
+        fault = self.judge_row(row)
+        if fault is not None:
+            tally.add(fault, number)
+        elif self.thought and not _thinks(row, self.answer, self.thought):
+            tally.thoughtless += 1
 
 
 def _lines(job: Job) -> Iterator[bytes]:
@@ -127,26 +161,19 @@ def _lines(job: Job) -> Iterator[bytes]:
 
 def _scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
     """Judge the rows of any other file, one after the other."""
-    judge, tally, response = make_judge(entry, use), Tally(), _answer_column(entry)
-    numbers = _number_columns(path) if path.suffix == ".csv" else frozenset()
+    scanner, tally, is_csv = _Scan(entry, use), Tally(), path.suffix == ".csv"
+    numbers = _number_columns(path) if is_csv else frozenset()
     for item in open_rows(path).items:
         tally.rows += 1
         if isinstance(item, BadRow):
             tally.add("data.broken-row", item.number)
-            continue
-        row = _as_pandas(item.values, numbers) if path.suffix == ".csv" else item.values
-        tally.shapes.add((tuple(row), tuple(map(type, row.values()))))
-        fault = judge(row)
-        if fault is not None:
-            tally.add(fault, item.number)
-        elif use.thought and not _thinks(row, response, use.thought):
-            tally.thoughtless += 1
+        else:
+            row = _as_pandas(item.values, numbers) if is_csv else item.values
+            scanner.judge(row, item.number, tally)
     return tally
 
 
 def _answer_column(entry: Mapping[str, Any]) -> str:
-    from millhand.datasets.info import columns_of
-
     columns, conversation = columns_of(entry), entry.get("formatting", "alpaca") != "alpaca"
     return str(columns["messages" if conversation else "response"])
 

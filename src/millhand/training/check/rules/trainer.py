@@ -118,6 +118,12 @@ TRAINER = (
         "dataloader_prefetch_factor needs workers.", "Add `dataloader_num_workers: 2`.", f"{_FILE}:1760",
         "--dataloader_prefetch_factor can only be set when data is loaded in a different process",
     ),
+    Rule(
+        "train.persistent-workers", ("dataloader_persistent_workers",),
+        lambda c: c.dataloader_persistent_workers and c.dataloader_num_workers == 0,
+        "dataloader_persistent_workers needs workers.", "Add `dataloader_num_workers: 2`.",
+        "torch/utils/data/dataloader.py", "persistent_workers option needs num_workers > 0",
+    ),
     *(
         Rule(
             f"train.{key.replace('_', '-')}", (key,), _outside(key, low, high),
@@ -128,7 +134,6 @@ TRAINER = (
             ("adam_beta1", 0.0, 1.0),
             ("adam_beta2", 0.0, 1.0),
             ("adam_epsilon", 0.0, _MOST),
-            ("weight_decay", 0.0, _MOST),
             ("learning_rate", 0.0, _MOST),
         )
     ),
