@@ -14,6 +14,7 @@ from millhand.documents.outline import Outline
 from millhand.documents.pdf_flow import Flow, measure_flow
 from millhand.documents.pdf_layout import Headings, find_headings, reading_order, running_lines, squeeze
 from millhand.documents.pdf_lines import Line, page_lines
+from millhand.documents.pdf_tables import PageTables, find_tables
 from millhand.documents.source import Source, broken, make_document
 from millhand.errors import Finding, Severity
 from millhand.text.numbering import split_marker
@@ -45,6 +46,13 @@ _FAILED = (
     "Export the PDF again.",
 )
 
+_NO_TABLES = (
+    "pdf.no-tables",
+    "tables cannot be read",
+    "What stands in them is in the document as lines of text.",
+    "Export the PDF again, or read it without --tables.",
+)
+
 
 class _Pages(NamedTuple):
     """What was read of each page, and the numbers of those that hold no text that can be read."""
@@ -74,7 +82,9 @@ def read_pdf(source: Source, *, tables: bool = False, progress: Progress | None 
         bookmarks = _bookmarks(pdf)
     finally:
         pdf.close()
-    found = _tables(source, progress) if tables and any(pages.lines) else {}
+    found = PageTables({}, [])
+    if tables and any(pages.lines):
+        found = find_tables(source.path, len(pages.lines), progress)
     return _assemble(source, pages, bookmarks, title, found)
 
 
@@ -138,30 +148,24 @@ def _bookmarks(pdf: Any) -> dict[tuple[int, str], int]:
     return found
 
 
-def _tables(source: Source, progress: Progress | None) -> dict[int, list[tuple[float, float, Table]]]:
-    from millhand.documents.pdf_tables import find_tables
-
-    return find_tables(source.path, progress)
-
-
 def _assemble(
     source: Source,
     pages: _Pages,
     bookmarks: dict[tuple[int, str], int],
     title: str,
-    tables: dict[int, list[tuple[float, float, Table]]],
+    tables: PageTables,
 ) -> Reading:
     running = running_lines(pages.lines, pages.heights)
     kept = [
         reading_order([line for line in lines if (line.page, line.y) not in running]) for lines in pages.lines
     ]
     every = [line for lines in kept for line in lines]
-    findings = tuple(_findings(source, pages, empty=not every))
+    findings = tuple(_findings(source, pages, tables.failed, empty=not every))
     if not every:
         return Reading((), findings)
     headings = find_headings(every, bookmarks)
     outline = Outline(dense=True)
-    _fill(outline, kept, headings, tables)
+    _fill(outline, kept, headings, tables.found)
     document = make_document(
         source, "pdf", title or _title(every, headings), outline, facts={"pages": len(pages.lines)}
     )
@@ -228,11 +232,12 @@ def _title(lines: Sequence[Line], headings: Headings) -> str:
     return max(first, key=lambda line: line.size).text if first else ""
 
 
-def _findings(source: Source, pages: _Pages, *, empty: bool) -> Iterator[Finding]:
+def _findings(source: Source, pages: _Pages, no_tables: list[int], *, empty: bool) -> Iterator[Finding]:
     for numbers, (kind, what, why, mend) in (
         (pages.scanned, _SCANNED),
         (pages.garbled, _GARBLED),
         (pages.failed, _FAILED),
+        (no_tables, _NO_TABLES),
     ):
         if numbers:
             message = f"{page_ranges(numbers)}: {what}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from millhand.documents.document import Place, Table
 from millhand.text.normal import nfc
@@ -12,26 +14,68 @@ from millhand.text.normal import nfc
 _SAME = 2.0  # points within which two ruled lines are one
 
 
-def find_tables(
-    path: Path, progress: Callable[[int, int], None] | None = None
-) -> dict[int, list[tuple[float, float, Table]]]:
-    """Page (from 1) -> top, bottom (points from the page's foot) and content of each table on it.
+class PageTables(NamedTuple):
+    """Page (from 1) -> its tables with their top and bottom (points from the page's foot).
 
-    Spanning cells are repeated in all the places that they cover. Takes about 0.15 s a page.
+    ``failed`` are the pages whose tables cannot be read; their text may well be.
+    """
+
+    found: dict[int, list[tuple[float, float, Table]]]
+    failed: list[int]
+
+
+def find_tables(path: Path, pages: int, progress: Callable[[int, int], None] | None = None) -> PageTables:
+    """Find the tables of a PDF of so many ``pages``. Takes about 0.1 s a page.
+
+    Spanning cells are repeated in all the places that they cover.
     """
     import pdfplumber
 
-    found: dict[int, list[tuple[float, float, Table]]] = {}
-    with pdfplumber.open(path) as pdf:
-        for number, page in enumerate(pdf.pages, 1):
-            tables = [_read(table, page, number) for table in page.find_tables()]
-            kept = [table for table in tables if _is_table(table[2])]
-            if kept:
-                found[number] = kept
-            page.close()  # a page keeps all of its letters until then
-            if progress:
-                progress(number, len(pdf.pages))
-    return found
+    tables = PageTables({}, [])
+    with _quiet(), path.open("rb") as file:
+        try:
+            with pdfplumber.open(file) as pdf:
+                for number, page in enumerate(pdf.pages, 1):
+                    _add_page(tables, page, number)
+                    if progress:
+                        progress(number, pages)
+        except _faults():  # it opens what is broken less willingly than PDFium
+            return PageTables({}, list(range(1, pages + 1)))
+    return tables
+
+
+def _add_page(tables: PageTables, page: Any, number: int) -> None:
+    try:
+        read = [_read(table, page, number) for table in page.find_tables()]
+    except _faults():
+        tables.failed.append(number)
+        return
+    kept = [table for table in read if _is_table(table[2])]
+    if kept:
+        tables.found[number] = kept
+    page.close()  # a page keeps all of its letters until then
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What pdfplumber raises where a PDF is broken.
+
+    Whatever pdfminer raises comes as the first; boxes of a wrong length or kind raise the built-in ones.
+    """
+    from pdfplumber.utils.exceptions import MalformedPDFException, PdfminerException
+
+    return PdfminerException, MalformedPDFException, LookupError, TypeError, ValueError
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep pdfminer from telling each oddity of a font: what matters becomes a finding."""
+    logger = logging.getLogger("pdfminer")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _read(table: Any, page: Any, number: int) -> tuple[float, float, Table]:

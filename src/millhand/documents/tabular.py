@@ -70,7 +70,7 @@ def _too_large(source: Source) -> Finding | None:
     try:
         with ZipFile(source.path) as archive:
             unpacked = sum(info.file_size for info in archive.infolist())
-    except BadZipFile:
+    except (BadZipFile, NotImplementedError, OSError, ValueError):
         return None  # the reader tells what is wrong with it
     if unpacked <= _MOST_UNPACKED_BYTES:
         return None

@@ -215,6 +215,15 @@ def test_tables_are_read_where_asked_for_with_their_spans(tmp_path: Path) -> Non
     assert list(read_one(path).tables()) == []
 
 
+def test_tables_that_cannot_be_read_are_told_and_the_text_is_there(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", [lines(WORDS), table_page()])
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"/MediaBox[0 0 595 842]", b"/MediaBox[0 0 595    ]"))
+    reading = read(path, tables=True)
+    assert [(f.id, f.severity) for f in reading.findings] == [("pdf.no-tables", "warning")]
+    assert told(reading.documents[0])[0].startswith(WORDS)
+
+
 def test_a_frame_around_a_paragraph_is_no_table(tmp_path: Path) -> None:
     page = [Box(40, 650, 500, 80), *lines("앞 문단이다.")]
     assert told(read_one(write_pdf(tmp_path / "a.pdf", [page]), tables=True)) == ["앞 문단이다."]
