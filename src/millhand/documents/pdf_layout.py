@@ -55,13 +55,30 @@ class Headings(NamedTuple):
 def find_headings(lines: Sequence[Line], bookmarks: Mapping[tuple[int, str], int]) -> Headings:
     """Rank the classes of lines that can be headings: larger first, then bold, then by kind of number."""
     body = body_size(lines)
-    classes = {_class_of(line) for line in lines if _may_head(line, body)}
+    counts = Counter(_class_of(line) for line in lines if _may_head(line, body))
+    classes = set(counts)
     top: dict[tuple[float, bool], int] = {}
     for size, bold, rank in sorted(classes, reverse=True):
         top[size, bold] = rank if rank != _UNNUMBERED else top.get((size, bold), rank)
     ranked = sorted({_ranked(c, top) for c in classes})
+    title = _title_class(counts)
+    if title and len(ranked) > 1:
+        ranked.remove(_ranked(title, top))
+        classes.remove(title)
     levels = {c: min(ranked.index(_ranked(c, top)) + 1, _DEEPEST) for c in classes}
+    levels |= {title: 1} if title else {}
     return Headings(levels, body, bookmarks)
+
+
+def _title_class(counts: Mapping[tuple[float, bool, int], int]) -> tuple[float, bool, int] | None:
+    """The class of a document's own title: the largest line, alone in its size and without a number.
+
+    It stands beside the first level and does not push all others one deeper.
+    """
+    largest = max(counts, default=None)
+    if largest is None or largest[2] != _UNNUMBERED or counts[largest] > 1:
+        return None
+    return largest if sum(size == largest[0] for size, _, _ in counts) == 1 else None
 
 
 def _class_of(line: Line) -> tuple[float, bool, int]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pypdfium2
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from millhand.documents.document import Document, ListItem, Paragraph, Reading, Table
 from millhand.documents.pdf import page_ranges, read_pdf
+from millhand.documents.pdf_layout import squeeze
 from millhand.documents.source import open_source
 from tests.unit.documents.pdfs import Box, Item, Picture, Text, write_pdf
 from tests.unit.documents.real import real
@@ -98,6 +101,15 @@ def test_kinds_of_numbers_nest_within_one_size(tmp_path: Path) -> None:
         page += [Text(50, 760 - 60 * n, text, 14), *lines(WORDS, top=740 - 60 * n)]
     made = read_one(write_pdf(tmp_path / "a.pdf", [page]))
     assert headings(made) == list(zip([1, 2, 3, 2, 1, 2], texts, strict=True))
+
+
+def test_the_title_of_the_document_does_not_push_its_chapters_deeper(tmp_path: Path) -> None:
+    page: list[Item] = [Text(50, 790, "건물 보안 매뉴얼", 24)]
+    for n, text in enumerate(("순찰", "출입")):
+        page += [Text(50, 740 - 60 * n, text, 16), *lines(WORDS, top=720 - 60 * n)]
+    made = read_one(write_pdf(tmp_path / "a.pdf", [page]))
+    assert headings(made) == [(1, "건물 보안 매뉴얼"), (1, "순찰"), (1, "출입")]
+    assert made.title == "건물 보안 매뉴얼"
 
 
 def test_what_is_large_and_no_heading(tmp_path: Path) -> None:
@@ -329,13 +341,40 @@ def test_the_real_report_and_its_headings() -> None:
     assert "dart.fss.or.kr Page" not in made.text()
 
 
+def test_layout_alone_finds_every_bookmark_of_the_real_report_at_its_level(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = real("pdf/samsung_2021_business_report.pdf")
+    with pypdfium2.PdfDocument(path) as pdf:
+        marks = {(mark.dest_page, squeeze(mark.title), mark.depth) for mark in bookmarks(pdf)}
+    monkeypatch.setattr("millhand.documents.pdf._bookmarks", lambda pdf: {})
+    made = read_one(path)
+    found = {(path[-1].place.number, squeeze(path[-1].heading), path[-1].level) for path in made.paths()}
+    assert len(marks) == 54
+    assert marks <= found
+
+
+class Mark(NamedTuple):
+    """A bookmark of a PDF: its page and depth count from 1."""
+
+    dest_page: int
+    title: str
+    depth: int
+
+
+def bookmarks(pdf: pypdfium2.PdfDocument) -> Iterator[Mark]:
+    for mark in pdf.get_toc():
+        yield Mark(mark.get_dest().get_index() + 1, mark.get_title(), mark.level + 1)
+
+
+def times_the_bare_text(path: Path) -> float:
+    source = open_source(path)
+    bare = bare_seconds(path)
+    began = time.process_time()
+    read_pdf(source)
+    return (time.process_time() - began) / bare
+
+
 def test_the_real_report_takes_less_than_twice_the_time_of_its_bare_text() -> None:
     path = real("pdf/samsung_2021_business_report.pdf")
-    source = open_source(path)
-    ratios = []
-    for _ in range(3):
-        bare = bare_seconds(path)
-        began = time.process_time()
-        read_pdf(source)
-        ratios.append((time.process_time() - began) / bare)
-    assert min(ratios) < 2
+    assert any(times_the_bare_text(path) < 2 for _ in range(3))
