@@ -34,6 +34,8 @@ _USED: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
         "quantization_type": lambda c: c.quantization_bit is not None,
         "quantization_device_map": lambda c: c.quantization_bit is not None,
         "double_quantization": lambda c: c.quantization_bit is not None,
+        # only where cutoff_len is beyond what the model was made for, which the config does not say
+        "rope_scaling": lambda _: False,
         "mix_strategy": lambda c: len(c.names("dataset")) > 1,
         "pref_loss": lambda c: c.stage == "dpo",
         "reward_model_type": lambda c: c.stage == "ppo",

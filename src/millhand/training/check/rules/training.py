@@ -226,6 +226,15 @@ TRAINING = (
         "model/adapter.py:164", "Cannot use multiple adapters in DeepSpeed ZeRO-3",
     ),
     Rule(
+        "method.asft", ("use_asft_loss", "ref_model"),
+        lambda c: c.use_asft_loss
+        and c.stage == "sft"
+        and c.finetuning_type == "lora"
+        and c.ref_model is None,
+        "use_asft_loss with LoRA needs a model to compare with.", "Add `ref_model:` with the base's name.",
+        "train/trainer_utils.py:137", "'NoneType' object is not callable",
+    ),
+    Rule(
         "method.kt", ("use_kt", "finetuning_type"), lambda c: c.use_kt and c.finetuning_type != "lora",
         "KTransformers trains a LoRA only.", "Write `finetuning_type: lora`.",
         "model/adapter.py:254", "KTransformers only supports LoRA finetuning",
