@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from millhand.errors import Finding, FindingsError, UsageError
 from millhand.llamafactory.knowledge import Knowledge, installed
 from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
-from millhand.training.check.basics import looks_local
+from millhand.training.check.basics import check_train, looks_local
 from millhand.training.check.datasets import Info, check_entry, check_rows, local_file, read_info, text_bytes
 from millhand.training.check.judges import Use
 from millhand.training.check.keys import check_keys
@@ -25,6 +26,15 @@ from millhand.workspace import Workspace
 
 Progress = Callable[[str], None]
 _ELSEWHERE = ("ONLINE", "REMOTE:")  # dataset_dir, data/parser.py: names are then of a hub
+# The findings of a run's own check that no rule has, and the key of each.
+_OF_A_RUN: Mapping[str, str] = MappingProxyType(
+    {
+        "train.no-output-dir": "output_dir",
+        "train.output-dir": "output_dir",
+        "train.dataset-dir": "dataset_dir",
+        "train.secret": "hf_hub_token",
+    }
+)
 _PAIRED = ("rm", "dpo")  # train/dpo/workflow.py loads its rows as those of rm
 
 
@@ -104,6 +114,15 @@ class Preflight:
                 self.report.findings += check_pair(config, train)
         if train is not None:
             self._guarded(train, self._data)
+            self.report.findings += self._refused_by_a_run(project, train)
+
+    def _refused_by_a_run(self, project: Project, train: Config) -> Iterator[Finding]:
+        """What LLaMA-Factory would start with and `millhand train` does not."""
+        for finding in check_train(self.workspace, project, train.values):
+            key = _OF_A_RUN.get(finding.id)
+            if key is not None:
+                said = (finding.message, finding.why, finding.mend)
+                yield train.finding(finding.id, finding.severity, key, *said)
 
     def _config(self, project: Project, purpose: str) -> Config | None:
         path = project.path(purpose)
