@@ -107,7 +107,10 @@ class AlpacaJudge(_Base):
         tag, answer = self.value(row, "kto_tag"), self.value(row, "response")
         if isinstance(tag, bool):
             fault = self.answers(2, labelled=True)
-            return fault or (None if isinstance(answer, str) else "data.not-text")
+            if fault or isinstance(answer, str):
+                return fault or _empty([answer])
+            # processor/feedback.py takes the other, empty, answer for a wanted one that is null
+            return "data.empty-answer" if tag and answer is None else "data.not-text"
         pair = [self.value(row, "chosen"), self.value(row, "rejected")] if self.ranking else []
         if pair and all(isinstance(text, str) for text in pair):
             return self.answers(2, labelled=False) or _empty(pair)
