@@ -48,6 +48,7 @@ docs: $(VENV)/.dev       ## write the command reference anew
 bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
 	$(BIN)/python -m benchmarks.data_add
 	$(BIN)/python -m benchmarks.start_up
+	$(BIN)/python -m benchmarks.documents
 
 install: $(VENV)/.installed  ## the environment that trains, in $(VENV)
 dev: $(VENV)/.dev            ## the same, with what the tests need
