@@ -12,7 +12,7 @@ CONFIG ?=
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types contracts unit tests docs bench install dev doctor \
+.PHONY: help run test check preflight lint types contracts unit tests docs bench install dev doctor \
         train export chat serve evaluate clean distclean
 
 help:            ## list the targets
@@ -49,9 +49,13 @@ bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
 	$(BIN)/python -m benchmarks.data_add
 	$(BIN)/python -m benchmarks.start_up
 	$(BIN)/python -m benchmarks.documents
+	$(BIN)/python -m benchmarks.check
 
 install: $(VENV)/.installed  ## the environment that trains, in $(VENV)
 dev: $(VENV)/.dev            ## the same, with what the tests need
+
+preflight: $(VENV)/.installed  ## look through this workspace's configs and datasets
+	$(BIN)/millhand check
 
 doctor: $(VENV)/.installed   ## what this machine has and lacks
 	$(BIN)/millhand doctor
