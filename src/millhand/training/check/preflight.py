@@ -27,7 +27,7 @@ from millhand.workspace import Workspace
 Progress = Callable[[str], None]
 _ELSEWHERE = ("ONLINE", "REMOTE:")  # dataset_dir, data/parser.py: names are then of a hub
 # The findings of a run's own check that no rule has, and the key of each.
-_OF_A_RUN: Mapping[str, str] = MappingProxyType(
+OF_A_RUN: Mapping[str, str] = MappingProxyType(
     {
         "train.no-output-dir": "output_dir",
         "train.output-dir": "output_dir",
@@ -119,7 +119,7 @@ class Preflight:
     def _refused_by_a_run(self, project: Project, train: Config) -> Iterator[Finding]:
         """What LLaMA-Factory would start with and `millhand train` does not."""
         for finding in check_train(self.workspace, project, train.values):
-            key = _OF_A_RUN.get(finding.id)
+            key = OF_A_RUN.get(finding.id)
             if key is not None:
                 said = (finding.message, finding.why, finding.mend)
                 yield train.finding(finding.id, finding.severity, key, *said)
