@@ -83,6 +83,11 @@ class Outcome:
         """The check says that it fails, and LLaMA-Factory takes it unharmed."""
         return self.real["verdict"] == "accepted" and bool(self.errors)
 
+    @property
+    def own(self) -> bool:
+        """It is wrong only in what `millhand train` asks of a run beyond LLaMA-Factory."""
+        return self.wrong and all(error in OF_A_RUN for error in self.errors)
+
 
 @dataclass
 class Bench:
@@ -125,8 +130,7 @@ class Bench:
             findings = list(error.findings)
         ours = [f for f in findings if f.file.endswith((file, ".json", ".jsonl"))]
         found = [f.id for f in ours if f.severity != "note"]
-        # What `millhand train` asks of a run beyond LLaMA-Factory is no claim about LLaMA-Factory.
-        errors = [f.id for f in ours if f.severity == "error" and f.id not in OF_A_RUN]
+        errors = [f.id for f in ours if f.severity == "error"]
         return Outcome(name, self.worker.ask(purpose, deep=deep), found, errors)
 
 

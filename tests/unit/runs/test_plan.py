@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -19,9 +20,7 @@ def run(name: str, facts: dict[str, Any] = FACTS, output_dir: str = "", project:
     return Run(name, project, "c", fingerprint(facts), "local", output_dir or f"outputs/{name}", 0.0, facts)
 
 
-def pick(
-    runs: list[Run], facts: dict[str, Any] = FACTS, taken: set[str] = frozenset(), **how: bool
-) -> Choice:  # type: ignore[assignment]
+def pick(runs: list[Run], facts: dict[str, Any] = FACTS, taken: Collection[str] = (), **how: bool) -> Choice:
     return choose("qa", "outputs/qa", facts, runs, is_free=lambda folder: folder not in taken, **how)
 
 
