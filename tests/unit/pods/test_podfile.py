@@ -1,0 +1,163 @@
+"""Pod files: what --pod means, and every fault of a file in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millhand.errors import FindingsError, UsageError
+from millhand.pods.podfile import (
+    LocalSpec,
+    RunPodSpec,
+    SshSpec,
+    find_pod,
+    parse_ssh_url,
+    pod_names,
+    read_pod_file,
+)
+from millhand.workspace import Workspace
+
+ROOT = Path(__file__).parents[3]
+GOOD = """\
+kind: runpod
+gpus: [NVIDIA L4]
+image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+max_usd_per_hour: 0.6
+volume: {name: millhand, size_gb: 100}
+lease: {hours: 8, spend_usd: 5, idle_minutes: 20}
+"""
+
+
+def write(workspace: Workspace, text: str, name: str = "l4") -> Path:
+    path = workspace.root / "runpod" / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(workspace: Workspace, text: str) -> list[tuple[str, int | None, str | None, str]]:
+    with pytest.raises(FindingsError) as caught:
+        read_pod_file(write(workspace, text))
+    assert all(f.mend and f.why for f in caught.value.findings)
+    return [(f.id, f.line, f.column, f"{f.message} {f.mend}") for f in caught.value.findings]
+
+
+@pytest.mark.parametrize("name", ["l4", "rtx4090", "a100", "h100"])
+def test_the_shipped_pod_files_are_sound_and_limited(name: str) -> None:
+    pod = read_pod_file(ROOT / "runpod" / f"{name}.yaml")
+    assert isinstance(pod.spec, RunPodSpec)
+    assert pod.spec.volume is not None
+    assert pod.spec.end_action == "terminate"
+    assert pod.spec.lease.spend_usd <= pod.spec.lease.hours * pod.spec.max_usd_per_hour + 1
+    assert pod.requirements == ROOT / "runpod" / "requirements.txt"
+
+
+def test_the_shipped_local_pod_is_this_machine() -> None:
+    assert read_pod_file(ROOT / "runpod" / "local.yaml").spec == LocalSpec(kind="local")
+
+
+@pytest.mark.parametrize("text", ["l4", "l4.yaml", "runpod/l4", "runpod/l4.yaml", "./runpod/l4.yaml"])
+def test_one_pod_has_several_names(workspace: Workspace, text: str) -> None:
+    write(workspace, GOOD)
+    assert find_pod(workspace, text).name == "l4"
+
+
+def test_a_path_is_read_from_the_current_folder_or_the_workspace(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(workspace, GOOD)
+    monkeypatch.chdir(workspace.configs)
+    assert find_pod(workspace, "runpod/l4").path == path
+    assert find_pod(workspace, str(path)).path == path
+    assert find_pod(workspace, "../runpod/l4.yaml").name == "l4"
+
+
+def test_local_needs_no_file_and_an_unknown_name_is_told_with_its_nearest(workspace: Workspace) -> None:
+    assert find_pod(workspace, "local").spec == LocalSpec(kind="local")
+    write(workspace, GOOD, "rtx4090")
+    assert pod_names(workspace) == ["local", "rtx4090"]
+    with pytest.raises(UsageError, match=r"no pod 'rtx490'\.\nDid you mean 'rtx4090'\?"):
+        find_pod(workspace, "rtx490")
+
+
+def test_all_faults_are_told_at_once_each_in_its_place(workspace: Workspace) -> None:
+    text = GOOD.replace("gpus:", "gpu:").replace("0.6", "cheap").replace("size_gb: 100", "size: 100")
+    text = text.replace("hours: 8", "hours: 0") + "min_cuda: 12.10\nclouds: [secure, comunity]\n"
+    told = faults(workspace, text)
+    assert [(name, line) for name, line, _, _ in told] == [
+        ("pod.missing", 1),
+        ("pod.unknown-key", 2),
+        ("pod.value", 4),
+        ("pod.unknown-key", 5),
+        ("pod.missing", 5),
+        ("pod.value", 6),
+        ("pod.value", 7),
+        ("pod.value", 8),
+    ]
+    whole = "\n".join(text for *_, text in told)
+    assert "Did you mean 'gpus'?" in whole
+    assert "volume.size is no key here. Did you mean 'size_gb'?" in whole
+    assert 'Put quotes around it: "12.1".' in whole
+    assert told[-1][2] == "18"  # the second cloud, on its line
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("kind: runpod", "kind: runpood"), "Did you mean 'runpod'?"),
+        (("kind: runpod\n", ""), "`kind` is missing"),
+        (("volume: {name: millhand, size_gb: 100}\n", ""), "neither a volume nor"),
+        (("kind", "persistent_gb: 20\nkind"), "stand together"),
+        (("kind", "allow_loss: true\nkind"), "nothing is lost there"),
+        (("size_gb: 100", "size_gb: 9"), "`int` >= 10"),
+        (("lease:", "lease: 3\n#"), "expected `object`"),
+        (("[NVIDIA L4]", "NVIDIA L4"), "Write a list"),
+        (("[NVIDIA L4]", "[]"), "length >= 1"),
+        (("spend_usd: 5, ", ""), "lease.spend_usd is missing"),
+    ],
+)
+def test_each_fault_is_told(workspace: Workspace, change: tuple[str, str], told: str) -> None:
+    assert any(told in text for *_, text in faults(workspace, GOOD.replace(*change, 1)))
+
+
+def test_what_becomes_of_the_data_decides_how_a_lease_ends(workspace: Workspace) -> None:
+    volume = "volume: {name: millhand, size_gb: 100}"
+    kept = read_pod_file(write(workspace, GOOD.replace(volume, "persistent_gb: 20"))).spec
+    lost = read_pod_file(write(workspace, GOOD.replace(volume, "allow_loss: true"))).spec
+    assert isinstance(kept, RunPodSpec)
+    assert isinstance(lost, RunPodSpec)
+    assert (kept.end_action, lost.end_action) == ("stop", "terminate")
+
+
+@pytest.mark.parametrize(
+    ("url", "spec"),
+    [
+        ("ssh://kim@gpu.lab:2222/data/qa", ("gpu.lab", 2222, "kim", "/data/qa")),
+        ("ssh://gpu.lab", ("gpu.lab", 22, "", "millhand")),
+        ("ssh://kim@gpu.lab/~/일%20터/", ("gpu.lab", 22, "kim", "일 터")),
+        ("ssh://kim@gpu.lab/~", ("gpu.lab", 22, "kim", "millhand")),
+        ("ssh://kim@[::1]:22/x", ("::1", 22, "kim", "/x")),
+    ],
+)
+def test_an_ssh_url_is_a_pod(workspace: Workspace, url: str, spec: tuple[str, int, str, str]) -> None:
+    found = find_pod(workspace, url).spec
+    assert isinstance(found, SshSpec)
+    assert (found.host, found.port, found.user, found.workspace) == spec
+
+
+@pytest.mark.parametrize(
+    "url", ["ssh://", "ssh:///x", "ssh://h:0x/", "ssh://h:99999", "ssh://h/x?y=1", "ssh://[::1"]
+)
+def test_what_is_no_ssh_url_is_refused(url: str) -> None:
+    with pytest.raises(UsageError):
+        parse_ssh_url(url)
+
+
+@given(st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=8))
+def test_a_password_in_a_url_is_refused_and_not_repeated(word: str) -> None:
+    password = f"PW{word}"
+    with pytest.raises(UsageError) as caught:
+        parse_ssh_url(f"ssh://kim:{password}@gpu.lab/x")
+    assert password not in str(caught.value)
