@@ -112,8 +112,12 @@ class Pod(Protocol):
     def python(self) -> str:
         """The interpreter that holds the training environment there."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether its workspace is the client's own, so that nothing need be brought or fetched."""
+
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
-        """Run a command to its end."""
+        """Run a command to its end. It must be safe to repeat: a lost connection may ask for it again."""
 
     def start(self, job: Job) -> JobHandle:
         """Start a job detached.
@@ -128,8 +132,13 @@ class Pod(Protocol):
     def put(self, paths: Iterable[str]) -> None:
         """Bring files and folders of the client's workspace to the pod's."""
 
-    def get(self, paths: Iterable[str]) -> None:
-        """Bring files and folders of the pod's workspace to the client's."""
+    def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
+        """Bring files and folders of the pod's workspace to the client's.
+
+        Args:
+            paths: Files and folders.
+            exclude: Patterns (:mod:`fnmatch`) of names, at any depth, that stay there: ``checkpoint-*``.
+        """
 
     def forward(self, port: int) -> AbstractContextManager[int]:
         """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port."""

@@ -35,8 +35,9 @@ class FakePod:
         ports: Mapping[int, int] | None = None,
         name: str = "fake",
         python: str = "python",
+        shared: bool = True,
     ) -> None:
-        self.name, self.python = name, python
+        self.name, self.python, self.shared = name, python, shared
         self.commands: list[Command] = []
         self.inputs: list[bytes] = []
         self.started: list[Job] = []
@@ -72,7 +73,7 @@ class FakePod:
         if unscripted:
             raise AssertionError(f"no transfer is scripted of {sorted(unscripted)}")
 
-    def get(self, paths: Iterable[str]) -> None:
+    def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
         """Accept scripted paths only."""
         self.put(paths)
 

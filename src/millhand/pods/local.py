@@ -36,6 +36,7 @@ class LocalPod:
     """
 
     name = "local"
+    shared = True
 
     def __init__(self, root: Path, python: str = sys.executable) -> None:
         self.root = root
@@ -104,7 +105,7 @@ class LocalPod:
         if missing:
             raise MillhandError(f"Not in the workspace: {', '.join(missing)}.")
 
-    def get(self, paths: Iterable[str]) -> None:
+    def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
         """Check that the paths are there, as :meth:`put` does."""
         self.put(paths)
 
