@@ -33,12 +33,20 @@ def keys(classes):
 def slots(t):
     return ["".join("{%s}" % n for n in s) if isinstance(s, set) else s for s in t.format_assistant.slots]
 
+def slot(item):
+    if isinstance(item, dict): return ["token", item["token"]]
+    return item if isinstance(item, str) else sorted(item)
+
+FORMATS = ("prefix", "system", "user", "assistant", "observation", "function")
+
 print("ANSWER" + json.dumps({
     "train": keys(parser._TRAIN_ARGS), "infer": keys(parser._INFER_ARGS),
     "templates": {n: {"reasoning": isinstance(t, ReasoningTemplate), "stop_words": t.stop_words,
         "default_system": t.default_system, "efficient_eos": t.efficient_eos, "replace_eos": t.replace_eos,
         "replace_jinja_template": t.replace_jinja_template,
-        "end": "".join(s if isinstance(s, str) else "".join(s.values()) for s in slots(t))}
+        "end": "".join(s if isinstance(s, str) else "".join(s.values()) for s in slots(t)),
+        "kind": type(t).__name__, "empty_thought": t.add_thought(),
+        "slots": {f: [slot(s) for s in getattr(t, "format_" + f).slots] for f in FORMATS}}
         for n, t in TEMPLATES.items()},
     "models": {n: dict(m) for n, m in SUPPORTED_MODELS.items()},
     "defaults": dict(DEFAULT_TEMPLATE), "multimodal": sorted(MULTIMODAL_SUPPORTED_MODELS),
@@ -79,6 +87,9 @@ def test_templates_equal_the_registry(real: Any) -> None:
         read = shipped().templates[name]
         end = held.pop("end").rpartition("{{content}}")[2]
         assert (name, read.end) == (name, end)
+        formats = held.pop("slots")
+        shown = {role: json.loads(json.dumps(read.slots(role))) for role in formats}
+        assert (name, shown) == (name, formats)
         assert {key: getattr(read, key) for key in held} == {**held, "stop_words": tuple(held["stop_words"])}
 
 

@@ -12,6 +12,13 @@ from millhand.llamafactory.source import Source, calls, plain
 
 _CONTENT = "{{content}}"
 _EOS = "{eos_token}"
+# A piece of a message: text, ``("eos_token",)`` and ``("bos_token",)`` for the tokenizer's own, or
+# ``("token", "<|user|>")`` for one token by its name.
+Slot = str | tuple[str, ...]
+Slots = tuple[Slot, ...]
+_FORMATS = ("prefix", "system", "user", "assistant", "observation", "function")
+# data/template.py, register_template: what stands for words of a thought that are not given.
+THOUGHT_WORDS = ("<think>\n", "\n</think>\n\n")
 
 
 class Template(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -20,7 +27,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
     ``end`` is what stands behind an answer, ``{eos_token}`` the tokenizer's own end; with
     ``efficient_eos`` the end token stands once, behind the whole text. With ``replace_eos`` the first of
     ``stop_words`` becomes the tokenizer's end token. ``reasoning`` templates put an empty thought before
-    an answer that holds none.
+    an answer that holds none. ``kind`` is the class; ``prefix`` to ``function`` are the slots of each kind
+    of message, empty where none are given (:meth:`slots` knows what stands in their place).
     """
 
     end: str
@@ -32,6 +40,32 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
     replace_jinja_template: bool = False
     thought_words: tuple[str, ...] = ()
     plugin: str = ""
+    kind: str = "Template"
+    prefix: Slots = ()
+    system: Slots = ()
+    user: Slots = ()
+    assistant: Slots = ()
+    observation: Slots = ()
+    function: Slots = ()
+
+    def slots(self, role: str) -> Slots:
+        """The slots of a message of a role, as ``register_template`` fills in those that are not given."""
+        if role == "prefix":
+            return self.prefix
+        answer: Slots = (_CONTENT,) if self.efficient_eos else (_CONTENT, ("eos_token",))
+        others = {
+            "assistant": answer,
+            "function": self.assistant or answer,
+            "observation": self.user or (_CONTENT,),
+        }
+        given: Slots = getattr(self, role)
+        return given or others.get(role, (_CONTENT,))
+
+    @property
+    def empty_thought(self) -> str:
+        """What a reasoning template puts before an answer without a thought (``add_thought``)."""
+        words = self.thought_words or THOUGHT_WORDS
+        return words[1] if self.kind == "Glm47ReasoningTemplate" else "".join(words)
 
 
 def read_templates(source: Source) -> dict[str, Template]:
@@ -53,6 +87,8 @@ def _template(given: dict[str, ast.expr], thinking: frozenset[str]) -> Template:
         end="".join(slots).rpartition(_CONTENT)[2],
         reasoning=template_class in thinking,
         plugin=_plugin(given.get("mm_plugin")),
+        kind=template_class,
+        **{name: _as_slots(given.get(f"format_{name}")) for name in _FORMATS},
         **values,
     )
 
@@ -80,6 +116,19 @@ def _pieces(item: Any) -> Iterator[str]:
         yield from item.values()
     else:
         yield from (f"{{{name}}}" for name in item)
+
+
+def _as_slots(formatter: ast.expr | None) -> Slots:
+    if not isinstance(formatter, ast.Call):
+        return ()
+    given = next((keyword.value for keyword in formatter.keywords if keyword.arg == "slots"), None)
+    return tuple(_as_slot(item) for item in plain(given)) if given else ()
+
+
+def _as_slot(item: Any) -> Slot:
+    if isinstance(item, dict):
+        return ("token", str(item["token"]))
+    return item if isinstance(item, str) else tuple(sorted(item))
 
 
 def _plugin(made: ast.expr | None) -> str:
