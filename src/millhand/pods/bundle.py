@@ -43,17 +43,24 @@ def boot_argv(python: str = "python3") -> tuple[str, ...]:
 
 @cache
 def bundle(modules: Sequence[str], entry: str) -> bytes:
-    """The bytes to send first: the modules in the order in which they import each other, then a call.
+    """The bytes to send first; the arguments are those of :func:`program`."""
+    packed = program(modules, entry)
+    return b"%d\n%s" % (len(packed), packed)
+
+
+@cache
+def program(modules: Sequence[str], entry: str) -> bytes:
+    """The modules and a call as one Python program, compressed with zlib.
 
     Args:
-        modules: Full names of travelling modules (a tuple), as ``millhand.pods.wire``.
+        modules: Full names of travelling modules (a tuple), in the order in which they import each other,
+            as ``millhand.pods.wire``.
         entry: The statement that starts the agent, as ``millhand.pods.agent.main()``.
     """
     sources = [(name, _source(name)) for name in modules]
     imports = "".join(f"import {name}\n" for name in modules)
-    program = f"SOURCES = {json.dumps(sources)}\n{_INSTALL}{imports}{entry}\n"
-    packed = zlib.compress(program.encode("utf-8"), 9)
-    return b"%d\n%s" % (len(packed), packed)
+    text = f"SOURCES = {json.dumps(sources)}\n{_INSTALL}{imports}{entry}\n"
+    return zlib.compress(text.encode("utf-8"), 9)
 
 
 def _source(name: str) -> str:
