@@ -1,0 +1,171 @@
+"""A connection that is made anew when it breaks: channels for agents and tunnels, from any thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import paramiko
+import tenacity
+
+from millhand.pods.ssh.address import Address
+from millhand.pods.ssh.dial import PACKET, WINDOW, Timing, dial
+from millhand.pods.ssh.faults import ConnectionLostError, UnreachableError
+from millhand.pods.ssh.hostkeys import Trust
+from millhand.pods.ssh.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long, in seconds, somebody who does not answer is asked again: at first, and after a loss."""
+
+    first_s: float = 0.0
+    lost_s: float = 600.0
+
+
+@dataclass
+class Connection:
+    """One pod's connection, shared by all that talk to it. Safe to use from several threads.
+
+    Args:
+        name: The pod's name, for what is told.
+        address: Asked before each attempt: a pod that was started again has another port.
+        trust: Holds the host's key (:func:`millhand.pods.ssh.dial.dial`).
+        tell: Is told of a loss, and of its end.
+        timing: How soon a silent connection counts as broken.
+        patience: How long to try.
+    """
+
+    name: str
+    address: Callable[[], Address]
+    trust: Callable[[str], Trust]
+    tell: Callable[[str], None] = lambda _: None
+    timing: Timing = field(default_factory=Timing)
+    patience: Patience = field(default_factory=Patience)
+    python: str = "python3"
+    _transport: paramiko.Transport | None = field(default=None, init=False)
+    _known: bool = field(default=False, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _closed: threading.Event = field(default_factory=threading.Event, init=False)
+    _gave_up: tuple[float, Exception] = field(default=(0.0, Exception()), init=False)
+
+    def open_agent(self, agent: bytes, *, transport: Literal["shared", "new"] = "shared") -> Stream:
+        """Start an agent and give the stream to it.
+
+        Raises:
+            ConnectError: There is no way there, or none any more.
+            ConnectionLostError: The connection broke meanwhile; opening again connects anew.
+        """
+        if transport == "shared":
+            return self._stream(self.transport(), agent, lambda: None)
+        own = self._dialled()
+        return self._stream(own, agent, own.close)
+
+    def open_tunnel(self, port: int) -> paramiko.Channel:
+        """A channel to a port of the pod's 127.0.0.1.
+
+        Raises:
+            ConnectError: There is no way there.
+            ConnectionLostError: The connection broke.
+            paramiko.ChannelException: Nothing listens there, or sshd forbids tunnels.
+        """
+        transport = self.transport()
+        target = ("127.0.0.1", port)
+        try:
+            return transport.open_channel(
+                "direct-tcpip", target, ("127.0.0.1", 0), WINDOW, PACKET, self.timing.connect_s
+            )
+        except paramiko.ChannelException:
+            raise
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._lost(error) from error
+
+    def transport(self) -> paramiko.Transport:
+        """The transport that all share, made anew if it broke.
+
+        Raises:
+            ConnectError: There is no way there.
+        """
+        asked = time.monotonic()
+        with self._lock:
+            if self._transport is not None and self._transport.is_active():
+                return self._transport
+            gave_up, why = self._gave_up
+            if gave_up > asked:  # another thread has tried in vain while this one waited
+                raise why
+            try:
+                self._transport = self._dialled()
+            except Exception as error:
+                self._gave_up = (time.monotonic(), error)
+                raise
+            return self._transport
+
+    def close(self) -> None:
+        """Hang up. Nothing is dialled any more."""
+        self._closed.set()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _stream(self, transport: paramiko.Transport, agent: bytes, on_close: Callable[[], None]) -> Stream:
+        try:
+            channel = transport.open_session(WINDOW, PACKET, self.timing.connect_s)
+            return Stream(channel, agent, python=self.python, place=self.name, on_close=on_close)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            on_close()
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> ConnectionLostError:
+        return ConnectionLostError(f"The connection to {self.name} broke: {error or type(error).__name__}.")
+
+    def _dialled(self) -> paramiko.Transport:
+        patience_s = self.patience.lost_s if self._known else self.patience.first_s
+        told = _Teller(self, patience_s)
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(UnreachableError),
+            wait=tenacity.wait_random_exponential(multiplier=0.25, max=8),
+            stop=tenacity.stop_after_delay(patience_s) | tenacity.stop_when_event_set(self._closed),
+            sleep=tenacity.sleep_using_event(self._closed),
+            before_sleep=told.again,
+            reraise=True,
+        )
+        try:
+            transport = retrying(self._once)
+        except UnreachableError as error:
+            raise self._given_up(error, patience_s) from error
+        told.connected()
+        self._known = True
+        return transport
+
+    def _once(self) -> paramiko.Transport:
+        if self._closed.is_set():
+            raise ConnectionLostError(f"The connection to {self.name} is closed.")
+        return dial(self.address(), self.trust, self.timing)
+
+    def _given_up(self, error: UnreachableError, patience_s: float) -> UnreachableError:
+        if not self._known:
+            return error
+        return UnreachableError(
+            f"{self.name} could not be reached again within {patience_s:.0f} s. {error.message}",
+            mend="Jobs there go on without this computer. Repeat the command to follow them. " + error.mend,
+        )
+
+
+class _Teller:
+    """Tells of the first failure and of the success after it, not of each attempt between."""
+
+    def __init__(self, connection: Connection, patience_s: float) -> None:
+        self._connection, self._patience_s = connection, patience_s
+        self._told = False
+
+    def again(self, state: tenacity.RetryCallState) -> None:
+        if not self._told and state.outcome is not None:
+            why = str(getattr(state.outcome.exception(), "message", ""))
+            self._connection.tell(f"{why} Trying again for {self._patience_s:.0f} s.")
+        self._told = True
+
+    def connected(self) -> None:
+        if self._told:
+            self._connection.tell(f"Connected to {self._connection.name} again.")
