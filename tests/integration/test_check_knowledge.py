@@ -45,6 +45,7 @@ print("ANSWER" + json.dumps({
         "default_system": t.default_system, "efficient_eos": t.efficient_eos, "replace_eos": t.replace_eos,
         "replace_jinja_template": t.replace_jinja_template,
         "end": "".join(s if isinstance(s, str) else "".join(s.values()) for s in slots(t)),
+        "media": [m for m in ("image", "video", "audio") if getattr(t.mm_plugin, m + "_token")],
         "kind": type(t).__name__, "empty_thought": t.add_thought(),
         "slots": {f: [slot(s) for s in getattr(t, "format_" + f).slots] for f in FORMATS}}
         for n, t in TEMPLATES.items()},
@@ -90,7 +91,8 @@ def test_templates_equal_the_registry(real: Any) -> None:
         formats = held.pop("slots")
         shown = {role: json.loads(json.dumps(read.slots(role))) for role in formats}
         assert (name, shown) == (name, formats)
-        assert {key: getattr(read, key) for key in held} == {**held, "stop_words": tuple(held["stop_words"])}
+        lists = {key: tuple(held[key]) for key in ("stop_words", "media")}
+        assert {key: getattr(read, key) for key in held} == {**held, **lists}
 
 
 def test_models_equal_the_registry(real: Any) -> None:

@@ -28,7 +28,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
     ``efficient_eos`` the end token stands once, behind the whole text. With ``replace_eos`` the first of
     ``stop_words`` becomes the tokenizer's end token. ``reasoning`` templates put an empty thought before
     an answer that holds none. ``kind`` is the class; ``prefix`` to ``function`` are the slots of each kind
-    of message, empty where none are given (:meth:`slots` knows what stands in their place).
+    of message, empty where none are given (:meth:`slots` knows what stands in their place). ``plugin`` takes
+    in what is no text, and ``media`` says what of image, video and audio it has a token for.
     """
 
     end: str
@@ -40,6 +41,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
     replace_jinja_template: bool = False
     thought_words: tuple[str, ...] = ()
     plugin: str = ""
+    media: tuple[str, ...] = ()
     kind: str = "Template"
     prefix: Slots = ()
     system: Slots = ()
@@ -81,14 +83,15 @@ def _template(given: dict[str, ast.expr], thinking: frozenset[str]) -> Template:
     values: dict[str, Any] = {name: plain(given[name]) for name in flags if name in given}
     lists = ("stop_words", "thought_words")
     values |= {name: tuple(plain(given[name])) for name in lists if name in given}
+    values |= {name: _as_slots(given.get(f"format_{name}")) for name in _FORMATS}
     template_class = ast.unparse(given["template_class"]) if "template_class" in given else "Template"
     slots = _slots(given.get("format_assistant")) or [_CONTENT, "" if values.get("efficient_eos") else _EOS]
     return Template(
         end="".join(slots).rpartition(_CONTENT)[2],
         reasoning=template_class in thinking,
         plugin=_plugin(given.get("mm_plugin")),
+        media=_media(given.get("mm_plugin")),
         kind=template_class,
-        **{name: _as_slots(given.get(f"format_{name}")) for name in _FORMATS},
         **values,
     )
 
@@ -132,6 +135,14 @@ def _as_slot(item: Any) -> Slot:
 
 
 def _plugin(made: ast.expr | None) -> str:
+    """The name that ``get_mm_plugin`` is called with, by keyword or not."""
     if not isinstance(made, ast.Call):
         return ""
-    return next((str(plain(keyword.value)) for keyword in made.keywords if keyword.arg == "name"), "")
+    named = (keyword.value for keyword in made.keywords if keyword.arg == "name")
+    return str(plain([*made.args[:1], *named][0]))
+
+
+def _media(made: ast.expr | None) -> tuple[str, ...]:
+    """What of image, video and audio ``get_mm_plugin`` is given a token for."""
+    given = {keyword.arg for keyword in made.keywords} if isinstance(made, ast.Call) else set()
+    return tuple(kind for kind in ("image", "video", "audio") if f"{kind}_token" in given)

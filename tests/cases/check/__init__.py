@@ -21,7 +21,7 @@ TRAIN: dict[str, Any] = {
     "dataset_dir": "dataset_registry",
     "dataset": "bicycle",
     "template": "chatml",
-    "cutoff_len": 128,
+    "cutoff_len": 256,
     "overwrite_cache": True,
     "output_dir": "outputs/qa",
     "logging_steps": 1,

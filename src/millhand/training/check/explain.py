@@ -54,6 +54,13 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "data.no-valid-rows": "Each row is judged as LLaMA-Factory's converter and processor do.",
         "data.no-thought": "A reasoning template puts an empty thought before an answer that holds none.",
         "data.too-little": "Pre-training drops what does not fill a block of cutoff_len tokens.",
+        "data.truncated": "A row is cut so that question and answer share cutoff_len (infer_seqlen, "
+        "data/processor/processor_utils.py). Rows are counted with the base's own tokenizer; "
+        "of more than 16 MB of long rows, a part.",
+        "data.length-unknown": "A token has a byte at least, so rows of fewer bytes than cutoff_len are "
+        "certainly whole; of the others only the tokenizer can tell.",
+        "template.vocabulary": "The template's words are added as tokens where the tokenizer has none "
+        "(data/template.py, fix_special_tokens); the embedding has a fixed number of rows.",
         "data.stage": "Ranking data goes with rm and dpo only.",
         "data.val-size": "1 is one row, 1.0 is all of them, which is refused.",
     }

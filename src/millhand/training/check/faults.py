@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from millhand.errors import Severity
+from millhand.training.check.lengths import Cuts
 
 _SHOWN = 5
 
@@ -102,6 +103,7 @@ class Tally:
     faults: dict[str, list[int]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     shapes: set[tuple[tuple[str, ...], tuple[type, ...]]] = field(default_factory=set)
+    cuts: Cuts = field(default_factory=Cuts)
 
     @property
     def kept(self) -> int:
@@ -122,6 +124,7 @@ class Tally:
         self.dropped += other.dropped
         self.thoughtless += other.thoughtless
         self.shapes |= other.shapes
+        self.cuts.merge(other.cuts, offset)
         for fault, count in other.counts.items():
             self.counts[fault] = self.counts.get(fault, 0) + count
             known = self.faults.setdefault(fault, [])

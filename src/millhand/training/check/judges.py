@@ -13,24 +13,31 @@ from typing import Any
 import orjson
 
 from millhand.datasets.info import columns_of, tags_of
+from millhand.training.check.lengths import Dialogue, Lengths, Message
 
 Row = Mapping[str, Any]
 # The fault's id, or None of a row that is trained on as it should be.
 Judge = Callable[[Row], str | None]
 
 _ANSWERS_NEEDED = {"sft": 1, "rm": 2, "dpo": 2, "kto": 2}
+_TURN = ("user", "assistant")
 _ASKING, _ANSWERING = ("user", "observation"), ("assistant", "function")
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What the rows are for: the stage, and the words that a reasoning template looks for in an answer."""
+    """What the rows are for.
+
+    ``thought`` are the words that a reasoning template looks for in an answer, ``lengths`` what decides how
+    long a row is, where that matters.
+    """
 
     stage: str = "sft"
     thought: tuple[str, ...] = ()
+    lengths: Lengths | None = None
 
 
-def make_judge(entry: Mapping[str, Any], use: Use) -> Judge:
+def make_judge(entry: Mapping[str, Any], use: Use) -> AlpacaJudge | ConversationJudge:
     """The judge of the rows of an entry."""
     if entry.get("formatting", "alpaca") == "alpaca":
         return AlpacaJudge(entry, use)
@@ -56,6 +63,12 @@ class _Base:
         if system and not isinstance(system, str):
             return "data.not-text"
         return "data.broken-tools" if tools and not _is_json(tools) else None
+
+    def dialogue(self, messages: list[Message], answers: list[Message], row: Row, system: Any) -> Dialogue:
+        """A row without a fault, as the processor of the stage has it."""
+        if self.stage == "ppo" and len(answers) != 1:
+            answers = [("assistant", "")]
+        return Dialogue(messages, answers, _text(system), _text(self.value(row, "tools")))
 
     def answers(self, count: int, *, labelled: bool) -> str | None:
         """The fault of a row that has ``count`` answers where the stage wants another number."""
@@ -116,6 +129,20 @@ class AlpacaJudge(_Base):
             return self.answers(2, labelled=False) or _empty(pair)
         count = int(isinstance(answer, str))
         return self.answers(count, labelled=False) or (_empty([answer]) if count and self.encodes else None)
+
+    def rendered(self, row: Row) -> Dialogue:
+        """A row without a fault as the converter makes it."""
+        history = self.value(row, "history")
+        pairs = history if isinstance(history, list) else []
+        messages: list[Message] = [
+            (role, _text(text)) for pair in pairs for role, text in zip(_TURN, pair, strict=False)
+        ]
+        asked = [part for part in (self.value(row, "prompt"), self.value(row, "query")) if part]
+        messages.append(("user", "\n".join(map(_text, asked))))
+        members = ("chosen", "rejected") if self.ranking else ("response",)
+        texts = [self.value(row, member) for member in members]
+        answers: list[Message] = [("assistant", text) for text in texts if isinstance(text, str)]
+        return self.dialogue(messages, answers, row, self.value(row, "system"))
 
 
 class ConversationJudge(_Base):
@@ -201,6 +228,25 @@ class ConversationJudge(_Base):
             return self.answers(0, labelled=False)
         last = [text for role, text in turns if role == "assistant"][-1:]
         return self.answers(1, labelled=False) or (_empty(last) if self.encodes else None)
+
+    def rendered(self, row: Row) -> Dialogue:
+        """A row without a fault as the converter makes it."""
+        raw = self.value(row, "messages")
+        first = self._role(raw[0]) == "system"
+        system = raw[0].get(self.content_tag) if first else self.value(row, "system")
+        rest = raw[1:] if first else raw
+        turns = (self._joined(rest) or []) if self.openai else [self._turn(message) for message in rest]
+        messages = [(role or "user", _text(text)) for role, text in turns]
+        if not self.ranking:
+            return self.dialogue(messages[:-1], messages[-1:], row, system)
+        pair = [self._turn(self.value(row, member) or {}) for member in ("chosen", "rejected")]
+        return self.dialogue(
+            messages, [(role or "assistant", _text(text)) for role, text in pair], row, system
+        )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _joined_text(parts: list[Any]) -> str | None:

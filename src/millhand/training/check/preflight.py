@@ -13,6 +13,7 @@ from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
 from millhand.training.check.basics import check_train, looks_local
 from millhand.training.check.datasets import Info, check_entry, check_rows, local_file, read_info, text_bytes
+from millhand.training.check.faults import Tally
 from millhand.training.check.judges import Use
 from millhand.training.check.keys import check_keys
 from millhand.training.check.pair import check_pair
@@ -20,6 +21,7 @@ from millhand.training.check.rule import apply
 from millhand.training.check.rules import BY_PURPOSE
 from millhand.training.check.state import check_state
 from millhand.training.check.subject import Config, FaultyValueError
+from millhand.training.check.tokens import check_cuts, check_tokens, lengths_of
 from millhand.training.check.values import check_values
 from millhand.training.project import PURPOSES, Project, open_project, project_names
 from millhand.workspace import Workspace
@@ -61,7 +63,7 @@ class Preflight:
         self.settings, self.tell = workspace.settings(), progress or (lambda _: None)
         self.report = Report()
         self._infos: dict[Path, Info | None] = {}
-        self._seen: dict[tuple[Path, str, Use], int] = {}
+        self._seen: dict[tuple[Path, str, Use], Tally] = {}
 
     def check(self, targets: Iterable[str]) -> Report:
         """Check projects and datasets by their names, paths of their files, or ``all``.
@@ -158,7 +160,8 @@ class Preflight:
         for key in ("dataset", "eval_dataset"):
             for name in dict.fromkeys(config.names(key)):
                 yield from self._of(config, key, name, info)
-                rows += sum(n for (f, d, _), n in self._seen.items() if (f, d) == (info.folder, name))
+                same = [t.rows for (f, d, _), t in self._seen.items() if (f, d) == (info.folder, name)]
+                rows += max(same, default=0)
         yield from _split(config, rows)
 
     def _of(self, config: Config, key: str, name: str, info: Info) -> Iterator[Finding]:
@@ -178,7 +181,10 @@ class Preflight:
         path = local_file(info, name, self.knowledge.entry)
         if stage == "pt" and config.packing is not False and isinstance(path, Path):
             yield from _too_little(config, name, text_bytes(info, name, path, 64 * config.cutoff_len))
-        yield from self._dataset(info, name, Use(stage, self._thought(config)))
+        use = Use(stage, self._thought(config), lengths_of(config, stage))
+        yield from self._dataset(info, name, use)
+        tally = self._seen[info.folder, name, use]
+        yield from check_cuts(config, name, key, tally.rows, tally.cuts)
 
     def _thought(self, config: Config) -> tuple[str, ...]:
         template = self.knowledge.templates.get(str(config.template))
@@ -195,7 +201,7 @@ class Preflight:
     def _dataset(self, info: Info, name: str, use: Use) -> Iterator[Finding]:
         if (info.folder, name, use) in self._seen:
             return
-        self._seen[info.folder, name, use] = 0
+        self._seen[info.folder, name, use] = Tally()
         found = list(check_entry(info, name, self.knowledge.entry))
         yield from found
         path = local_file(info, name, self.knowledge.entry)
@@ -205,7 +211,8 @@ class Preflight:
             self.tell(name)
             findings, tally = check_rows(info, name, path, use)
             if tally is not None:
-                self.report.rows[name] = self._seen[info.folder, name, use] = tally.rows
+                self._seen[info.folder, name, use] = tally
+                self.report.rows[name] = tally.rows
             yield from findings
 
     def _info(self, folder: Path) -> Info | None:
@@ -229,6 +236,7 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield from check_state(config)
     if config.purpose == "train":
         yield from _models(config)
+        yield from check_tokens(config)
 
 
 def _models(config: Config) -> Iterator[Finding]:

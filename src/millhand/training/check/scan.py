@@ -17,21 +17,30 @@ from millhand.documents.rows import BadRow
 from millhand.documents.tables import open_rows
 from millhand.training.check.faults import Tally
 from millhand.training.check.judges import AlpacaJudge, Use, make_judge
+from millhand.training.check.lengths import BUDGET, Ruler
 
 _BOM = b"\xef\xbb\xbf"
 # A part of a file for one process; below two of them one process is faster than starting another.
 _PART = 64 << 20
+# The least bytes of JSON that a message takes: {"from":"","value":""}, and the name of a role.
+_LEAST_MESSAGE = 30
+_NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A part of a file of lines, and how to judge it. ``end`` is where the next part begins."""
+    """A part of a file of lines, and how to judge it.
+
+    ``end`` is where the next part begins; ``budget`` are the bytes of text whose tokens are counted one by
+    one.
+    """
 
     path: Path
     entry: Mapping[str, Any]
     use: Use
     start: int = 0
     end: int | None = None
+    budget: int = BUDGET
 
 
 def scan(path: Path, entry: Mapping[str, Any], use: Use, *, processes: int | None = None) -> Tally:
@@ -70,7 +79,8 @@ def _parts(whole: Job) -> list[Job]:
             file.readline()
             cuts.append(file.tell())
     ends = [*cuts[1:], None]
-    return [Job(whole.path, whole.entry, whole.use, a, b) for a, b in zip(cuts, ends, strict=True)]
+    budget = BUDGET // len(cuts)
+    return [Job(whole.path, whole.entry, whole.use, a, b, budget) for a, b in zip(cuts, ends, strict=True)]
 
 
 def _merged(tallies: Iterable[Tally]) -> Tally:
@@ -83,8 +93,9 @@ def _merged(tallies: Iterable[Tally]) -> Tally:
 
 def scan_lines(job: Job) -> Tally:
     """Judge the lines of one part; the numbers of rows count from its start."""
-    long, tally = _Scan(job.entry, job.use), Tally()
+    long, tally = _Scan(job.entry, job.use, job.budget), Tally()
     prompt, query, response = long.quick
+    limit = long.limit
     loads, number, blank, plain = orjson.loads, 0, 0, False
     for number, line in enumerate(_lines(job), 1):
         try:
@@ -99,21 +110,24 @@ def scan_lines(job: Job) -> Tally:
                 asked = row.get(prompt)
                 if type(asked) is str and asked:
                     plain = True
+                    if len(line) > limit:
+                        long.measure(row, number)
                     continue
-        long.judge(row, number, tally)
+        long.judge(row, number, tally, len(line))
     if plain:
         tally.shapes.add((long.quick, (str, str, str)))
     tally.lines, tally.rows = number, number - blank
-    return tally
+    return long.measured(tally)
 
 
 class _Scan:
     """The long way: every row that is not three texts.
 
-    ``quick`` are the columns of question, input and answer where nothing else is read of a row.
+    ``quick`` are the columns of question, input and answer where nothing else is read of a row; a row of
+    up to ``limit`` bytes cannot be too long.
     """
 
-    def __init__(self, entry: Mapping[str, Any], use: Use) -> None:
+    def __init__(self, entry: Mapping[str, Any], use: Use, budget: int = BUDGET) -> None:
         self.judge_row, self.thought = make_judge(entry, use), use.thought
         self.answer = _answer_column(entry)
         simple = isinstance(self.judge_row, AlpacaJudge) and self.judge_row.simple and not use.thought
@@ -121,6 +135,28 @@ class _Scan:
         names = tuple(columns[member] or "" for member in ("prompt", "query", "response"))
         three = simple and len({name for name in names if name}) == 3
         self.quick = (names[0], names[1], names[2]) if three else ("", "", "")
+        self.ruler = Ruler(use.lengths, use.stage, budget) if use.lengths else None
+        self.limit = self._limit(entry, use)
+
+    def _limit(self, entry: Mapping[str, Any], use: Use) -> int:
+        if use.lengths is None:
+            return _NEVER
+        several = entry.get("formatting", "alpaca") != "alpaca" or columns_of(entry)["history"]
+        if not several:
+            return use.lengths.harmless
+        left = use.lengths.cutoff_len - use.lengths.frame_bytes()
+        return max(int(left / (1 + use.lengths.turn_bytes() / (2 * _LEAST_MESSAGE))), 0)
+
+    def measure(self, row: Any, number: int) -> None:
+        """Count the tokens of a row without a fault."""
+        if self.ruler is not None:
+            self.ruler.measure(self.judge_row.rendered(row), number)
+
+    def measured(self, tally: Tally) -> Tally:
+        """The tally with what was counted."""
+        if self.ruler is not None:
+            tally.cuts = self.ruler.cuts
+        return tally
 
     def broken(self, line: bytes, number: int, tally: Tally) -> int:
         """Note a line that is no JSON; 1 for a blank one, which is no row."""
@@ -129,8 +165,8 @@ class _Scan:
         tally.add("data.broken-row", number)
         return 0
 
-    def judge(self, row: Any, number: int, tally: Tally) -> None:
-        """Note what is wrong with a row, and the types in it."""
+    def judge(self, row: Any, number: int, tally: Tally, size: int) -> None:
+        """Note what is wrong with a row of ``size`` bytes, and the types in it."""
         if type(row) is not dict:
             tally.add("data.broken-row", number)
             return
@@ -138,8 +174,11 @@ class _Scan:
         fault = self.judge_row(row)
         if fault is not None:
             tally.add(fault, number)
-        elif self.thought and not _thinks(row, self.answer, self.thought):
+            return
+        if self.thought and not _thinks(row, self.answer, self.thought):
             tally.thoughtless += 1
+        if size > self.limit:
+            self.measure(row, number)
 
 
 def _lines(job: Job) -> Iterator[bytes]:
@@ -169,8 +208,8 @@ def _scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
             tally.add("data.broken-row", item.number)
         else:
             row = _as_pandas(item.values, numbers) if is_csv else item.values
-            scanner.judge(row, item.number, tally)
-    return tally
+            scanner.judge(row, item.number, tally, _NEVER)
+    return scanner.measured(tally)
 
 
 def _answer_column(entry: Mapping[str, Any]) -> str:
