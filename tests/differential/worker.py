@@ -102,12 +102,24 @@ def trained(values: dict[str, Any], *, deep: bool) -> dict[str, Any]:
     stage = {"dpo": "rm"}.get(finetuning.stage, finetuning.stage)
     loaded = get_dataset(template, model, data, training, stage=stage, **module)
     harm = damage(loaded, data, stage, template, module["tokenizer"])
+    if not harm and not data.packing and not data.streaming:
+        data.cutoff_len, limit = 1 << 20, data.cutoff_len
+        whole = get_dataset(template, model, data, training, stage=stage, **module)
+        harm = "" if tokens(whole) == tokens(loaded) else f"rows are cut to {limit} tokens"
     if deep:
         templates.TEMPLATES.clear()
         templates.TEMPLATES.update(copy.deepcopy(PLAIN))
         run_exp(copy.deepcopy(values))
         harm = harm or late_damage(values)
     return {"verdict": "damaged", "why": harm} if harm else {"verdict": "accepted"}
+
+
+def tokens(loaded: Any) -> int:
+    names = ("input_ids", "chosen_input_ids", "rejected_input_ids")
+    parts = [part for part in loaded.values() if part is not None]
+    return sum(
+        len(row) for part in parts for name in names if name in part.column_names for row in part[name]
+    )
 
 
 def late_damage(values: dict[str, Any]) -> str:

@@ -66,7 +66,29 @@ def furnish(workspace: Workspace) -> None:
         info[name] = {"file_name": f"{name}.jsonl", **entry}
     write_info(workspace, info)
     for folder in ("models/tiny", "models/other"):
-        (workspace.root / folder).mkdir(parents=True, exist_ok=True)
+        path = workspace.root / folder
+        path.mkdir(parents=True, exist_ok=True)
+        if not any(path.iterdir()):
+            write_base(path)
+
+
+def write_base(folder: Path, **changes: Any) -> None:
+    """A model's files without weights: a tokenizer of 256 bytes and the three tokens of ChatML."""
+    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    alphabet = [chr(n) for n in (*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324))]
+    vocab = {text: number for number, text in enumerate([*special, *alphabet])}
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    split = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    tokenizer = {
+        "version": "1.0", "truncation": None, "padding": None, "normalizer": None, "post_processor": None,
+        "added_tokens": [{"id": vocab[text], "content": text, **flags} for text in special],
+        "pre_tokenizer": split, "decoder": split, "model": {"type": "BPE", "vocab": vocab, "merges": []},
+    }  # fmt: skip
+    config = {"model_type": "qwen3", "vocab_size": len(vocab), **changes}
+    words = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    named = (("tokenizer.json", tokenizer), ("config.json", config), ("tokenizer_config.json", words))
+    for name, content in named:
+        (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 def write_info(workspace: Workspace, info: dict[str, Any]) -> None:

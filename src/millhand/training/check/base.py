@@ -53,6 +53,12 @@ class Base:
         bits = "bitsandbytes" if found.get("load_in_4bit") or found.get("load_in_8bit") else ""
         return str(found.get("quant_method") or bits or "quantized")
 
+    @property
+    def has_processor(self) -> bool:
+        """Whether the model comes with what makes tokens of pictures or sound."""
+        names = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
+        return any((self.folder / name).is_file() for name in names)
+
     def token(self, name: str) -> str:
         """A special token by its role (``eos_token``); empty where the tokenizer has none."""
         found = self.tokenizer_config.get(name)

@@ -61,6 +61,8 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "certainly whole; of the others only the tokenizer can tell.",
         "template.vocabulary": "The template's words are added as tokens where the tokenizer has none "
         "(data/template.py, fix_special_tokens); the embedding has a fixed number of rows.",
+        "template.needs-processor": "A template for pictures or sound wants the model's processor for every "
+        "row, also for those without pictures (data/mm_plugin.py).",
         "data.stage": "Ranking data goes with rm and dpo only.",
         "data.val-size": "1 is one row, 1.0 is all of them, which is refused.",
     }

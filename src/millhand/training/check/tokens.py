@@ -22,10 +22,22 @@ def check_tokens(config: Config) -> Iterator[Finding]:
     try:
         template = config.knowledge.templates.get(str(config.template))
         if template is not None:
+            yield from _processor(config, base, template)
             yield from _vocabulary(config, base, template)
             yield from _end(config, base, template)
     except FaultyValueError:
         return
+
+
+def _processor(config: Config, base: Base, template: Template) -> Iterator[Finding]:
+    """A template for pictures or sound on a model of text (data/mm_plugin.py: _validate_input)."""
+    if template.media and not base.has_processor and config.stage != "pt":
+        yield config.finding(
+            "template.needs-processor", "error", ("template", "model_name_or_path"),
+            f"The template {config.template} is one for {' and '.join(template.media)}, the model for text.",
+            "LLaMA-Factory stops: “Processor was not found, please check and update your model file”.",
+            "Take the model's own template; the name of one for text has no _vl, say.",
+        )  # fmt: skip
 
 
 def _vocabulary(config: Config, base: Base, template: Template) -> Iterator[Finding]:
@@ -67,7 +79,7 @@ def _is_used(token: str, config: Config, base: Base, template: Template) -> bool
     if config.stage == "pt":
         return is_end and config.template != "llama3"
     slots = [*template.prefix, *template.slots("user"), *template.slots("assistant")]
-    spelled = "".join(slot for slot in slots if isinstance(slot, str))
+    spelled = "".join(slot if isinstance(slot, str) else slot[-1] for slot in slots)
     return token in spelled or (is_end and (template.efficient_eos or _has_end(tuple(slots))))
 
 
@@ -79,7 +91,8 @@ def _end(config: Config, base: Base, template: Template) -> Iterator[Finding]:
     """A LoRA on a base that was never taught the template's end token."""
     own, end = base.token("eos_token"), end_token(base, template)
     taught = own in ("", end) or end in base.chat_template
-    if not taught and config.finetuning_type == "lora" and not config.names("additional_target"):
+    learns = config.finetuning_type != "lora" or config.names("additional_target") or config.resize_vocab
+    if not taught and not learns:
         yield config.finding(
             "template.end-token", "warning", ("template",),
             f"The model ends with {own}, and this template with {end}.",
