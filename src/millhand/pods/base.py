@@ -6,10 +6,11 @@ relative to that workspace, with forward slashes. A :class:`Job` outlives the cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from millhand.errors import CommandError
 from millhand.shell import Command
@@ -43,11 +44,33 @@ class Job:
     """A command that runs detached; ``name`` is its folder below the pod's state folder.
 
     A ``tethered`` job (a server for this client alone) ends when the client does, however that ends.
+    ``output`` is the folder that it fills, if it makes something that must not be lost; its
+    trainer_log.jsonl is watched, and a loss that is no number ends the job gracefully where
+    ``on_diverged`` says so. A job that gives no sign for ``stall_minutes`` is said to be stalled; 0: never.
     """
 
     name: str
     command: Command
     tethered: bool = False
+    output: str = ""
+    on_diverged: Literal["stop", "note"] = "note"
+    stall_minutes: float = 20.0
+
+    def order(self, root: str) -> dict[str, Any]:
+        """What the supervisor is told over its standard input, secrets in the clear.
+
+        Args:
+            root: The workspace on the pod.
+        """
+        return {
+            "argv": self.command.argv,
+            "cwd": posixpath.join(root, self.command.cwd),
+            "env": self.command.revealed_env(),
+            "tethered": self.tethered,
+            "output": posixpath.join(root, self.output) if self.output else "",
+            "on_diverged": self.on_diverged,
+            "stall_s": self.stall_minutes * 60,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +79,8 @@ class JobStatus:
 
     ``exited`` comes with the exit code (negative: ended by that signal); ``lost`` means that neither
     the job nor its supervisor is alive and no exit code was left: killed, or the machine went down.
-    Times are seconds since the epoch, by the pod's clock.
+    Times are seconds since the epoch, by the pod's clock. ``faults`` are the ids of what the supervisor
+    saw go wrong (:data:`FAULTS`); ``step`` and ``total_steps`` come from the trainer's log.
     """
 
     phase: JobPhase
@@ -65,11 +89,41 @@ class JobStatus:
     started_s: float | None = None
     heartbeat_s: float | None = None
     ended_s: float | None = None
+    faults: tuple[str, ...] = ()
+    step: int | None = None
+    total_steps: int | None = None
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], *, alive: bool, boot: str = "") -> JobStatus:
+        """Judge a job by its state.json.
+
+        Args:
+            state: The file's content; empty where there is none.
+            alive: Whether the supervisor, or anything of the job, lives.
+            boot: The pod's boot (:func:`millhand.pods.supervisor.boot_key`) at the time of asking.
+        """
+        phase = _phase(state, alive=alive)
+        faults = [str(fault["id"]) for fault in state.get("faults", ())]
+        if phase == "lost" and boot and state.get("boot") not in (None, boot):
+            faults.append("job.restarted")
+        return cls(phase, faults=tuple(faults), **{name: state.get(name) for name in _KNOWN})
 
     @property
     def alive(self) -> bool:
         """Whether the job may still do something."""
         return self.phase in ("starting", "running")
+
+
+_KNOWN = ("exit_code", "pid", "started_s", "heartbeat_s", "ended_s", "step", "total_steps")
+FAULTS = ("job.oom", "job.gpu-oom", "job.disk-full", "job.stalled", "job.diverged", "job.restarted")
+
+
+def _phase(state: Mapping[str, Any], *, alive: bool) -> JobPhase:
+    if state.get("phase") == "exited":
+        return "exited"
+    if alive:
+        return "running" if state.get("phase") == "running" else "starting"
+    return "lost" if state else "absent"
 
 
 class JobHandle(Protocol):
@@ -128,6 +182,9 @@ class Pod(Protocol):
 
     def attach(self, name: str) -> JobHandle:
         """The job of that name, whatever became of it."""
+
+    def jobs(self) -> list[str]:
+        """The names of the jobs that the pod knows of, alive or over, the newest last."""
 
     def put(self, paths: Iterable[str]) -> None:
         """Bring files and folders of the client's workspace to the pod's."""

@@ -67,6 +67,10 @@ class FakePod:
             raise AssertionError(f"no job is scripted as {name!r}")
         return self._jobs[name]
 
+    def jobs(self) -> list[str]:
+        """The scripted jobs."""
+        return list(self._jobs)
+
     def put(self, paths: Iterable[str]) -> None:
         """Accept scripted paths only."""
         unscripted = set(paths) - self._files

@@ -40,13 +40,6 @@ def uptime() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def boot_key() -> str:
-    """This boot of the host, and this start of the container's first process."""
-    stat = (_PROC / "1" / "stat").read_bytes()
-    started = stat[stat.rindex(b")") + 1 :].split()[19].decode()
-    return (_PROC / "sys/kernel/random/boot_id").read_text().strip() + "/" + started
-
-
 def processes(jobs: str) -> tuple[set[str], set[str]]:
     """The folders of jobs that live, and what LLaMA-Factory does outside of any job."""
     live: set[str] = set()

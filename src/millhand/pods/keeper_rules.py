@@ -12,7 +12,8 @@ import urllib.parse
 from typing import Any
 
 from millhand.pods import keeper_api
-from millhand.pods.keeper_look import LOOK_S, Scout, boot_key, uptime
+from millhand.pods.job_processes import boot_key
+from millhand.pods.keeper_look import LOOK_S, Scout, uptime
 from millhand.pods.keeper_terms import ORDERED, check_terms, setting
 
 HEARTBEAT_S = 5.0

@@ -18,6 +18,7 @@ from millhand.pods.bundle import bundle, program
 from millhand.shell import Command, Secret
 
 MODULES = (
+    "millhand.pods.job_processes",
     "millhand.pods.keeper_terms",
     "millhand.pods.keeper_look",
     "millhand.pods.keeper_api",

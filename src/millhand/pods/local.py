@@ -7,16 +7,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from millhand.errors import CommandError, MillhandError
 from millhand.pods import supervisor
-from millhand.pods.base import Job, JobPhase, JobStatus, Result
+from millhand.pods.base import Job, JobStatus, Result
+from millhand.pods.bundle import boot_argv, bundle
 from millhand.shell import Command
 from millhand.workspace import STATE
 
@@ -25,6 +25,7 @@ _START_S = 10.0
 # A supervisor hears a request within POLL_S; one that has not by now is dead or stuck.
 _HEARD_S = 2 * supervisor.HEARTBEAT_S
 _END_S = 2.0
+_SUPERVISOR = bundle(supervisor.MODULES, supervisor.ENTRY)
 
 
 class LocalPod:
@@ -72,12 +73,6 @@ class LocalPod:
         """
         folder = self._folder(job.name)
         handle = LocalJob(self.root, job.name, folder)
-        order = {
-            "argv": job.command.argv,
-            "cwd": str(self.root / job.command.cwd),
-            "env": job.command.revealed_env(),
-            "tethered": job.tethered,
-        }
         with _in_folder(folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "lock").touch()
@@ -87,13 +82,19 @@ class LocalPod:
                 )
             for leftover in ("state.json", "stop", "stop.heard", "log.txt"):
                 (folder / leftover).unlink(missing_ok=True)
-            process = self._launch(folder, orjson.dumps(order) + b"\n", tethered=job.tethered)
+            order = orjson.dumps(job.order(str(self.root))) + b"\n"
+            process = self._launch(folder, _SUPERVISOR + order, tethered=job.tethered)
         _wait_for_state(handle, folder, process)
         return handle
 
     def attach(self, name: str) -> LocalJob:
         """The job of that name, whatever became of it."""
         return LocalJob(self.root, name, self._folder(name))
+
+    def jobs(self) -> list[str]:
+        """The jobs of the workspace, by when their folders were made or last used."""
+        folders = [path.parent for path in (self.root / JOBS).glob("*/state.json")]
+        return [folder.name for folder in sorted(folders, key=_used_s)]
 
     def put(self, paths: Iterable[str]) -> None:
         """Check that the paths are there: client and pod share one workspace.
@@ -124,7 +125,7 @@ class LocalPod:
         # The supervisor's own output can only be a fault of the supervisor: it goes to a file of its own.
         with (folder / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", supervisor.__file__, str(folder)],
+                [*boot_argv(sys.executable), str(folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -167,8 +168,7 @@ class LocalJob:
             state = supervisor.read_state(self._folder)
             ended = state.get("phase") == "exited"
             alive = locked or (not ended and bool(supervisor.marked(self._folder)))
-        known = {key: state.get(key) for key in ("exit_code", "pid", "started_s", "heartbeat_s", "ended_s")}
-        return JobStatus(_phase(state, alive=alive), **known)
+        return JobStatus.of(state, alive=alive, boot=supervisor.boot_key())
 
     def log(self, offset: int = 0) -> bytes:
         """What the job printed from byte ``offset`` on."""
@@ -224,12 +224,11 @@ class LocalJob:
             (self._folder / "stop").unlink()
 
 
-def _phase(state: Mapping[str, Any], *, alive: bool) -> JobPhase:
-    if state.get("phase") == "exited":
-        return "exited"
-    if alive:
-        return "running" if state.get("phase") == "running" else "starting"
-    return "lost" if state else "absent"
+def _used_s(folder: Path) -> tuple[float, str]:
+    try:
+        return (folder / "lock").stat().st_mtime, folder.name
+    except OSError:  # forgotten meanwhile
+        return 0.0, folder.name
 
 
 def _wait_for_state(handle: LocalJob, folder: Path, process: subprocess.Popen[bytes]) -> None:

@@ -1,13 +1,15 @@
-"""The pod's side of a job: one standard-library file that runs alone, under any Python >= 3.8.
+"""The pod's side of a job. It travels (:data:`MODULES`): standard library, any Python >= 3.8.
 
 ::
 
-    python supervisor.py JOB_FOLDER        < {"argv": [...], "cwd": "...", "env": {...}, "tethered": false}
+    python -c BOOT JOB_FOLDER    < the bundle, {"argv": [...], "cwd": "...", "env": {...}, "tethered": false,
+                                   "output": "...", "on_diverged": "note", "stall_s": 1200}
 
-It reads what to run from the first line of its standard input (so that secrets lie in no file and no
+It reads what to run from the next line of its standard input (so that secrets lie in no file and no
 argument list), starts it in a session of its own and keeps the job's story in JOB_FOLDER:
 
-    state.json   phase, pid, exit code, times; replaced whole at each change and heartbeat
+    state.json   phase, pid, exit code, times, steps, faults (:mod:`millhand.pods.job_watch`); replaced whole
+                 at each change and heartbeat
     log.txt      what the job prints, both streams
     lock         locked by the supervisor and by all that inherited it, as long as one of them lives
     stop         made by a client: end the job; holds the seconds of grace; becomes stop.heard
@@ -35,6 +37,20 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from millhand.pods.job_processes import (
+    MARK,
+    SEES_PROCESSES,
+    adopt_orphans,
+    descendants,
+    parents,
+    reap_orphans,
+)
+from millhand.pods.job_processes import boot_key as boot_key
+from millhand.pods.job_processes import marked as marked
+from millhand.pods.job_watch import Watch
+
+MODULES = ("millhand.pods.job_processes", "millhand.pods.job_watch", "millhand.pods.supervisor")
+ENTRY = "import sys; sys.exit(millhand.pods.supervisor.main())"
 POLL_S = 0.2
 HEARTBEAT_S = 2.0
 LOCK_S = 5.0
@@ -42,10 +58,6 @@ TETHER_GRACE_S = 5.0
 # How long the end of a job is tried to be written down: a full disk is often mended within minutes.
 LAST_WORD_S = 600.0
 KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
-MARK = "MILLHAND_JOB"
-_PROC = Path("/proc")
-_SEES_PROCESSES = (_PROC / "self" / "stat").exists()  # Linux
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 # What clients ask and do.
@@ -89,9 +101,9 @@ def ask_to_stop(folder: Path, grace_s: float) -> None:
 
 def terminate(folder: Path, pid: int | None) -> None:
     """Ask the job itself to end, as its supervisor would if it could."""
-    parents = _parents()
+    parent_of = parents()
     members = marked(folder)
-    heads = {member for member in members if parents.get(member) not in members}
+    heads = {member for member in members if parent_of.get(member) not in members}
     for head in heads or ({pid} if pid else set()):
         _signal(head, signal.SIGTERM)
 
@@ -152,78 +164,14 @@ def take_lock(folder: Path, within_s: float = LOCK_S) -> IO[bytes] | None:
     return file
 
 
-# The job's processes, as Linux shows them.
-
-
-def marked(folder: Path) -> set[int]:
-    """Processes of this user that carry the mark of the job of ``folder``, less the one that asks."""
-    if not _SEES_PROCESSES:
-        return set()
-    mark = os.fsencode(f"{MARK}={folder}")
-    mine = (_PROC / "self").stat().st_uid
-    found = set()
-    for pid in _pids():
-        with contextlib.suppress(OSError):  # gone meanwhile, or not to be looked into
-            place = _PROC / str(pid)
-            if place.stat().st_uid == mine and mark in (place / "environ").read_bytes().split(b"\0"):
-                found.add(pid)
-    return found - {os.getpid()}
-
-
-def _pids() -> list[int]:
-    return [int(path.name) for path in _PROC.iterdir() if path.name.isdigit()]
-
-
-def _parents() -> dict[int, int]:
-    parents = {}
-    for pid in _pids() if _SEES_PROCESSES else ():
-        with contextlib.suppress(OSError):
-            stat = (_PROC / str(pid) / "stat").read_bytes()
-            # PID (NAME) STATE PARENT ...; the name may hold anything, a parenthesis too
-            parents[pid] = int(stat[stat.rindex(b")") + 1 :].split()[1])
-    return parents
-
-
-def _descendants(ancestor: int) -> set[int]:
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents().items():
-        children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
-    front = [ancestor]
-    while front:
-        new = [pid for pid in children.get(front.pop(), ()) if pid not in found]
-        found.update(new)
-        front += new
-    return found
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of whatever the job leaves behind, instead of process 1 (Linux)."""
-    with contextlib.suppress(ImportError, OSError, AttributeError, TypeError):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _reap_orphans(job: int) -> None:
-    """Take the exit codes of adopted children; the job's own is for its Popen to take."""
-    if sys.platform == "linux":
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                if ended is None or ended.si_pid == job:
-                    return
-                os.waitpid(ended.si_pid, os.WNOHANG)
-
-
 def _end_all(job: int, folder: Path) -> bool:
     """Kill the job and whatever it started; say whether nothing of it is left."""
-    if not _SEES_PROCESSES:
+    if not SEES_PROCESSES:
         signal_group(job, KILL)
         return True
     left: set[int] = set()
     for _look in range(2):  # a process that forks and ends while it is looked for can be missed once
-        left = left or _descendants(os.getpid()) | marked(folder)
+        left = left or descendants(os.getpid()) | marked(folder)
     for pid in left:
         _signal(pid, KILL)
     return not left
@@ -256,6 +204,13 @@ class _Story:
         self._next = 0.0
         self.beat()
 
+    def note(self, news: dict[str, Any]) -> None:
+        """Keep what is new for the next heartbeat; a new fault is told at once."""
+        fresh = len(news["faults"]) != len(self.state.get("faults", ()))
+        self.state.update(news)
+        if fresh:
+            self.tell()
+
     def beat(self) -> None:
         """Write that the supervisor lives, when it is time."""
         if time.monotonic() >= self._next:
@@ -285,6 +240,7 @@ class _Request:
         self._process = process
         self._kill_at: float | None = None
         self.client_is_gone = threading.Event()
+        self.ends_it = False
 
     def overdue(self) -> bool:
         """Listen, pass on what is heard, and say whether the time to end by itself is over."""
@@ -300,6 +256,8 @@ class _Request:
         if self.client_is_gone.is_set():
             self.client_is_gone.clear()
             return TETHER_GRACE_S
+        if self.ends_it:
+            return 0.0  # at once: a checkpoint of such weights would be gone on from
         taken = self._folder / "stop.heard"  # moved first: whoever asks meanwhile makes a new one
         try:
             (self._folder / "stop").replace(taken)
@@ -325,11 +283,14 @@ def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.P
         )
 
 
-def _watch(process: subprocess.Popen[bytes], request: _Request, story: _Story) -> int:
+def _watch(process: subprocess.Popen[bytes], request: _Request, story: _Story, watch: Watch) -> int:
     """Wait until the job and all that it started are gone; the job's exit code."""
     while True:
         code = process.poll()
-        _reap_orphans(process.pid)
+        reap_orphans(process.pid)
+        if watch.due() or code is not None:
+            story.note(watch.look())
+            request.ends_it = watch.ends_it
         overdue = code is None and request.overdue()
         if (code is not None or overdue) and _end_all(process.pid, story.folder) and code is not None:
             return code
@@ -351,10 +312,11 @@ def _tether(request: _Request) -> None:
 
 
 def _run(folder: Path, order: dict[str, Any], lock: IO[bytes]) -> int:
-    state = {"phase": "starting", "started_s": time.time(), "argv": order["argv"]}
+    state = {"phase": "starting", "started_s": time.time(), "argv": order["argv"], "boot": boot_key()}
+    state.update({name: order[name] for name in ("output", "tethered") if order.get(name)})
     write_state(folder, state)  # before the job: where its story cannot be told, it does not begin
     story = _Story(folder, state)
-    _adopt_orphans()
+    adopt_orphans()
     try:
         process = _start(order, folder, lock)
     except OSError as error:
@@ -363,7 +325,7 @@ def _run(folder: Path, order: dict[str, Any], lock: IO[bytes]) -> int:
     request = _Request(folder, process)
     if order.get("tethered"):
         threading.Thread(target=_tether, args=(request,), daemon=True).start()
-    return story.close(_watch(process, request, story))
+    return story.close(_watch(process, request, story, Watch(folder, order, process.pid)))
 
 
 def supervise(folder: Path, order: dict[str, Any]) -> int:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millhand.errors import CommandError, MillhandError
-from millhand.pods import supervisor
+from millhand.pods import job_processes, supervisor
 from millhand.pods.base import Job, JobHandle
 from millhand.pods.local import LocalPod
 from millhand.shell import Command, Secret
@@ -237,7 +237,7 @@ time.sleep(60)
 """
     handle = pod.start(Job("j", python(code)))
     (guard,) = family(handle)
-    wait_until(lambda: len(supervisor._descendants(guard)) == 1)
+    wait_until(lambda: len(job_processes.descendants(guard)) == 1)
     handle.stop(0)
     assert handle.status().exit_code is not None
 
@@ -316,7 +316,7 @@ def test_a_full_disk_ends_no_supervisor_and_the_end_is_told_when_there_is_room(
     wait_until(lambda: not obstacle.exists())
     obstacle.mkdir()
     before = handle.status().heartbeat_s
-    wait_until(lambda: len(supervisor._descendants(guard)) == 0)
+    wait_until(lambda: len(job_processes.descendants(guard)) == 0)
     time.sleep(1)
     assert handle.status().phase == "running"
     assert handle.status().heartbeat_s == before
