@@ -17,7 +17,7 @@ from millhand.llamafactory.arguments import Argument, read_arguments, read_comma
 from millhand.llamafactory.entries import EntryRules, read_entry_rules
 from millhand.llamafactory.models import Model, read_models
 from millhand.llamafactory.source import Source, find_source
-from millhand.llamafactory.templates import Template, read_templates
+from millhand.llamafactory.templates import Template, read_templates, read_tool_prompts
 
 SNAPSHOT = Path(__file__).with_name("snapshot.json")
 
@@ -31,6 +31,7 @@ class Knowledge(msgspec.Struct, frozen=True, dict=True):
     entry: EntryRules
     arguments: dict[str, Argument]
     templates: dict[str, Template]
+    tool_prompts: dict[str, str]
     models: dict[str, Model]
 
     def keys(self, command: str) -> dict[str, Argument]:
@@ -58,6 +59,7 @@ def read_knowledge(llamafactory: Source, transformers: Source) -> Knowledge:
         entry=read_entry_rules(llamafactory),
         arguments=read_arguments(llamafactory, transformers),
         templates=read_templates(llamafactory),
+        tool_prompts=read_tool_prompts(llamafactory),
         models=read_models(llamafactory),
     )
 

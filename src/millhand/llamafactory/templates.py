@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -28,8 +28,9 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
     ``efficient_eos`` the end token stands once, behind the whole text. With ``replace_eos`` the first of
     ``stop_words`` becomes the tokenizer's end token. ``reasoning`` templates put an empty thought before
     an answer that holds none. ``kind`` is the class; ``prefix`` to ``function`` are the slots of each kind
-    of message, empty where none are given (:meth:`slots` knows what stands in their place). ``plugin`` takes
-    in what is no text, and ``media`` says what of image, video and audio it has a token for.
+    of message, empty where none are given (:meth:`slots` knows what stands in their place). ``tools`` is
+    the way tools are described, ``plugin`` takes in what is no text, and ``media`` says what of image, video
+    and audio it has a token for.
     """
 
     end: str
@@ -43,6 +44,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
     plugin: str = ""
     media: tuple[str, ...] = ()
     kind: str = "Template"
+    tools: str = "default"
     prefix: Slots = ()
     system: Slots = ()
     user: Slots = ()
@@ -92,6 +94,7 @@ def _template(given: dict[str, ast.expr], thinking: frozenset[str]) -> Template:
         plugin=_plugin(given.get("mm_plugin")),
         media=_media(given.get("mm_plugin")),
         kind=template_class,
+        tools=_tool_format(given.get("format_tools")),
         **values,
     )
 
@@ -132,6 +135,45 @@ def _as_slot(item: Any) -> Slot:
     if isinstance(item, dict):
         return ("token", str(item["token"]))
     return item if isinstance(item, str) else tuple(sorted(item))
+
+
+def read_tool_prompts(source: Source) -> dict[str, str]:
+    """What each way of describing tools writes around them, ``{tool_text}`` in the middle.
+
+    ``TOOLS`` of ``data/tool_utils.py`` names a class for each; the text is the constant that its
+    ``tool_formatter`` uses. Two write none.
+    """
+    tree = source.parse("data/tool_utils.py")
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    constants = {name: text for name, text in _texts(tree) if name.endswith("_TOOL_PROMPT")}
+    table = next(
+        node.value for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TOOLS"
+    )  # fmt: skip
+    if not isinstance(table, ast.Dict):
+        return {}
+    pairs = zip(table.keys, table.values, strict=True)
+    made = {plain(key): classes[ast.unparse(value).removesuffix("()")] for key, value in pairs if key}
+    return {name: _prompt_of(node, constants) for name, node in sorted(made.items())}
+
+
+def _texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.JoinedStr | ast.BinOp):
+            yield ast.unparse(node.targets[0]), str(plain(node.value))
+
+
+def _prompt_of(node: ast.ClassDef, constants: Mapping[str, str]) -> str:
+    formatters = (item for item in node.body if isinstance(item, ast.FunctionDef))
+    used = next((item for item in formatters if item.name == "tool_formatter"), node)
+    names = [item.id for item in ast.walk(used) if isinstance(item, ast.Name) and item.id in constants]
+    # a text for str.format: its braces are doubled
+    return constants[names[0]].replace("{{", "{").replace("}}", "}") if names else "{tool_text}"
+
+
+def _tool_format(formatter: ast.expr | None) -> str:
+    given = formatter.keywords if isinstance(formatter, ast.Call) else []
+    return next((str(plain(item.value)) for item in given if item.arg == "tool_format"), "default")
 
 
 def _plugin(made: ast.expr | None) -> str:

@@ -108,6 +108,12 @@ def changed(purpose: str, change: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**BASE[purpose], **change}.items() if value is not None}
 
 
+def dataset_change(stage: str) -> dict[str, Any]:
+    """What a train.yaml has that trains on the dataset ``case``; tools are described at length."""
+    room = {} if stage == "pt" else {"cutoff_len": 1024}
+    return {"dataset": "case", "stage": stage, **room}
+
+
 def write_project(workspace: Workspace, purpose: str, values: dict[str, Any]) -> None:
     """Write the project ``qa``, with one of its files as given."""
     folder = workspace.configs / "qa"

@@ -64,8 +64,7 @@ def test_each_fault_of_a_dataset_is_found(furnished: Workspace, case: dict[str, 
     made.write_rows(furnished.registry / "case.jsonl", case["rows"])
     (furnished.registry / "case.JSONL").write_bytes((furnished.registry / "case.jsonl").read_bytes())
     made.write_info(furnished, {"case": case["entry"]})
-    change = {"dataset": "case", "stage": case["stage"]}
-    made.write_project(furnished, "train", made.changed("train", change))
+    made.write_project(furnished, "train", made.changed("train", made.dataset_change(case["stage"])))
     report = made.check(furnished)
     assert sorted(set(made.harmful(report))) == sorted(case["found"])
 

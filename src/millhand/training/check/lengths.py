@@ -25,7 +25,8 @@ class Lengths:
     """What decides the length of a row: the tokenizer, the template and the keys of the config.
 
     ``tokenizer`` is None where it is not at hand; then rows that may be too long are only estimated.
-    ``added`` are the tokens that the template and the config add to the vocabulary.
+    ``added`` are the tokens that the template and the config add to the vocabulary. Tools are counted as
+    the JSON that they are given as, within ``tool_prompt``: about what LLaMA-Factory makes of them.
     """
 
     template: Template
@@ -38,6 +39,7 @@ class Lengths:
     thinks: bool | None = True
     keeps_thought: bool = False
     mask_history: bool = False
+    tool_prompt: str = "{tool_text}"
 
     @property
     def system(self) -> str:
@@ -52,7 +54,8 @@ class Lengths:
 
     def frame_bytes(self) -> int:
         """The most tokens that it adds once a row."""
-        return sum(map(self._slot_bytes, ("prefix", "system"))) + len(self.system.encode()) + 2
+        around = f"{self.system}{self.tool_prompt}"
+        return sum(map(self._slot_bytes, ("prefix", "system"))) + len(around.encode()) + 2
 
     def _slot_bytes(self, role: str) -> int:
         slots = self.template.slots(role)
@@ -180,7 +183,8 @@ class Ruler:
         return found
 
     def _system(self, around: Dialogue) -> str:
-        return (around.system or self.lengths.system) + around.tools
+        tools = self.lengths.tool_prompt.replace("{tool_text}", around.tools) if around.tools else ""
+        return (around.system or self.lengths.system) + tools
 
     def _message(self, role: str, text: str, system: str, *, first: bool) -> int:
         template, tokens = self.lengths.template, 0

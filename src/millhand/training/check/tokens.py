@@ -127,6 +127,7 @@ def _lengths(config: Config, stage: str) -> Lengths | None:
         thinks=config.enable_thinking,
         keeps_thought=bool(config.preserve_thinking),
         mask_history=bool(config.mask_history),
+        tool_prompt=config.knowledge.tool_prompts.get(config.tool_format or template.tools, "{tool_text}"),
     )
 
 
