@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chat": ("millhand.cli.chat:chat", "Ask a trained model."),
     "serve": ("millhand.cli.serve:serve", "Serve a trained model, OpenAI-compatible, on 127.0.0.1."),
     "evaluate": ("millhand.cli.evaluate:evaluate", "Count the exact answers of a trained model."),
+    "up": ("millhand.cli.up:up", "Rent a GPU that a pod file describes."),
+    "down": ("millhand.cli.up:down", "End a rented pod."),
+    "pods": ("millhand.cli.pods:pods", "List the rented pods: status, age, price, deadline."),
+    "cost": ("millhand.cli.pods:cost", "Show what pods cost: expected, measured, billed."),
+    "reap": ("millhand.cli.pods:reap", "End rented pods that should be over."),
     "runs": ("millhand.cli.runs:runs", "List runs and how far they are."),
 }
 

@@ -1,0 +1,110 @@
+"""``millhand pods``, ``cost`` and ``reap``: what is rented, what it costs, what should be over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from millhand.cli.output import json_option, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from millhand.runs.release import Releaser
+
+
+def open_releaser() -> Releaser:
+    """The workspace's pods and the account that they are in.
+
+    Raises:
+        UsageError: No key is set.
+    """
+    from millhand.pods.runpod.client import open_account
+    from millhand.runs.pod_ledger import open_pod_ledger
+    from millhand.runs.release import Releaser
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    return Releaser(open_account(workspace), open_pod_ledger(workspace), say)
+
+
+@click.command(epilog="\b\nExamples:\n  millhand pods\n  millhand pods --all --json")
+@click.option("--all", "all_", is_flag=True, help="Also those that are over.")
+@json_option
+def pods(all_: bool, as_json: bool) -> None:
+    """List the pods that this workspace has rented. No other pod of the account is shown or touched."""
+    from millhand.runs.standing import standing
+
+    rows = standing(open_releaser(), everything=all_)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say("No pod is rented. Next: millhand up l4 --dry-run")
+        return
+    columns = ("pod", "for", "GPU", "where", "status", "age", "$/h", "spent $", "ends in")
+    print_table("", columns, [
+        (r.pod, r.run or r.pod_file, r.gpu, r.where, r.status, _span(r.age_h), f"{r.usd_per_hour:.2f}",
+         f"{r.spent_usd:.2f}", _span(r.left_h))
+        for r in rows
+    ])  # fmt: skip
+
+
+@click.command(epilog="\b\nExamples:\n  millhand cost\n  millhand cost qa-1\n  millhand cost --json")
+@click.argument("run", default="")
+@json_option
+def cost(run: str, as_json: bool) -> None:
+    """Show what pods cost (or a RUN's, or a pod file's): expected, by the ledger, and billed by RunPod."""
+    from millhand.runs.spend import costs
+
+    releaser = open_releaser()
+    entries = [e for e in releaser.ledger.entries() if run in ("", e.run, e.pod_file, e.name)]
+    rows = costs(releaser.account, entries)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say(f"Nothing was rented for {run}." if run else "Nothing was rented yet.")
+        return
+    columns = ("pod", "for", "GPU", "hours", "$/h", "expected $", "ledger $", "billed $", "difference")
+    table: list[tuple[object, ...]] = [
+        (r.pod, r.run or r.pod_file, r.gpu, f"{r.hours:.2f}", f"{r.usd_per_hour:.2f}",
+         f"{r.expected_usd:.2f}", f"{r.ledger_usd:.2f}", _money(r.bill_usd), r.difference)
+        for r in rows
+    ]  # fmt: skip
+    billed = [r.bill_usd for r in rows if r.bill_usd is not None]
+    sums = (f"{sum(r.expected_usd for r in rows):.2f}", f"{sum(r.ledger_usd for r in rows):.2f}")
+    print_table("", columns, [*table, ("all", "", "", "", "", *sums, f"{sum(billed):.2f}", "")])
+    say("Network volumes are billed besides, rented or not.")
+
+
+@click.command(epilog="\b\nExamples:\n  millhand reap\n  millhand reap --dry-run")
+@click.option("--dry-run", is_flag=True, help="Say what is due, end nothing.")
+@json_option
+def reap(dry_run: bool, as_json: bool) -> None:
+    """End the pods of this workspace that should be over: their lease, their run or their release is.
+
+    Each pod holds its lease itself; this looks again. A pod that is not in the ledger is never touched.
+    """
+    from millhand.runs.reap import reap as end_what_is_due
+
+    done = end_what_is_due(open_releaser(), dry=dry_run)
+    if as_json:
+        print_json(done)
+        return
+    if not done:
+        say("Nothing is due.")
+        return
+    columns = ("pod", "done", "why", "spent $")
+    print_table("", columns, [(r.pod, r.action, r.why, f"{r.spent_usd:.2f}") for r in done])
+
+
+def _span(hours: float | None) -> str:
+    """``1 h 05 min``."""
+    if hours is None:
+        return ""
+    minutes = max(0, round(hours * 60))
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _money(usd: float | None) -> str:
+    return "" if usd is None else f"{usd:.2f}"

@@ -1,0 +1,172 @@
+"""``millhand up`` and ``down``: rent a pod of a pod file, and end it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from millhand.cli.output import json_option, print_facts, print_json, print_table, say
+from millhand.cli.pods import open_releaser
+
+if TYPE_CHECKING:
+    from millhand.pods.podfile import RunPodSpec
+    from millhand.pods.runpod.prospect import Prospect
+    from millhand.runs.release import Released
+    from millhand.runs.renting import RentedPod, Renting
+
+UP_EPILOG = """\b
+Examples:
+  millhand up l4 --dry-run       what is free now, what it costs, when it would end
+  millhand up l4                 the same, asks, then rents and waits
+  millhand up l4 --yes
+
+POD is a file of runpod/: l4, runpod/l4 and runpod/l4.yaml mean the same."""
+DOWN_EPILOG = """\b
+Examples:
+  millhand down                  the pod, where there is one
+  millhand down l4               that of a pod file, a run, or a pod's own name
+  millhand down l4 --stop        keep its disk, where it has one
+  millhand down --all"""
+
+
+@click.command(epilog=UP_EPILOG)
+@click.argument("pod", metavar="POD")
+@click.option("--dry-run", is_flag=True, help="Show the priced plan, rent nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; also make the network volume if it is missing.")
+@json_option
+def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Rent what a pod file describes and wait until it can be used; a pod that is there is used again.
+
+    The pod ends by itself when its lease is over, whatever becomes of this computer.
+    """
+    renting = _renting(pod)
+    there = None if dry_run else renting.there()
+    if there is None:
+        plan = renting.plan()
+        if dry_run:
+            _show_plan(renting.spec, plan, as_json=as_json)
+            return
+        if not yes:
+            _ask(renting.spec, plan)
+    _show_pod(renting.rent(make=True), as_json=as_json)
+
+
+@click.command(epilog=DOWN_EPILOG)
+@click.argument("pod", metavar="[POD]", default="")
+@click.option("--all", "all_", is_flag=True, help="All pods of this workspace.")
+@click.option("--stop", is_flag=True, help="Stop it: its own disk is kept and billed, its GPU given back.")
+@click.option("--lose", is_flag=True, help="Also where what lies on it is lost with it.")
+@json_option
+def down(pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
+    """End a rented pod, wait until RunPod says so, and say what it cost.
+
+    A pod whose data would be lost is refused. A pod that is not in this workspace's ledger is never touched.
+    """
+    from millhand.errors import UsageError
+    from millhand.runs.standing import named
+
+    releaser = open_releaser()
+    found = named(releaser, "" if all_ else pod)
+    if len(found) > 1 and not (all_ or pod):
+        mend = f"Name one, or `--all`: {', '.join(entry.name for entry in found)}."
+        raise UsageError(f"There are {len(found)} pods.", mend=mend)
+    done = [releaser.release(entry, stop=stop, lose=lose) for entry in found]
+    if as_json:
+        print_json([asdict(one) for one in done])
+        return
+    for one in done:
+        click.echo(_told(one))
+    if not done:
+        say("There is no such pod any more." if pod else "No pod is rented.")
+
+
+def _renting(pod: str) -> Renting:
+    from millhand.pods.podfile import find_pod
+    from millhand.pods.runpod.client import open_account
+    from millhand.runs.renting import Renting
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    found = find_pod(workspace, pod)
+    renting = Renting(workspace, open_account(workspace), found, say)
+    _ = renting.spec  # what is not rented is refused before anything is asked
+    return renting
+
+
+def _show_plan(spec: RunPodSpec, plan: Prospect, *, as_json: bool) -> None:
+    if as_json:
+        candidates = [
+            {"gpu": c.gpu, "cloud": c.cloud, "data_center": c.data_center, "usd_per_hour": c.usd_per_hour,
+             "stock": c.stock}
+            for c in plan.candidates
+        ]  # fmt: skip
+        told = {"passed_over": plan.passed_over, "most_usd": plan.most_usd}
+        volume = {"volume_to_make": plan.to_make, "volume_usd_per_month": plan.monthly_usd}
+        lease = {"hours": spec.lease.hours, "spend_usd": spec.lease.spend_usd}
+        limits = {"lease": {**lease, "idle_minutes": spec.lease.idle_minutes, "end": spec.end_action}}
+        print_json({"candidates": candidates, **told, **volume, **limits})
+        return
+    rows = [
+        (index, c.gpu, c.cloud.lower(), c.data_center or "any", c.stock.lower(), f"{c.usd_per_hour:.3f}")
+        for index, c in enumerate(plan.candidates, 1)
+    ]
+    print_table("Asked for in this order", ("", "GPU", "cloud", "data centre", "stock", "$/h"), rows)
+    for line in _limits(spec, plan):
+        say(line)
+
+
+def _limits(spec: RunPodSpec, plan: Prospect) -> list[str]:
+    lease, lines = spec.lease, [f"Passed over: {note}." for note in plan.passed_over]
+    lines.append(
+        f"It ends by itself ({spec.end_action}) after {lease.hours:g} h, at ${lease.spend_usd:.2f}, or "
+        f"idle for {lease.idle_minutes:g} min. The most that it can cost: ${plan.most_usd:.2f}."
+    )
+    if spec.volume:
+        does = "is not there yet and would be made" if plan.to_make else "is there"
+        price = f"${plan.monthly_usd:.2f} a month until it is deleted"
+        lines.append(f"The network volume {spec.volume.name} {does}: {price}.")
+    return lines
+
+
+def _ask(spec: RunPodSpec, plan: Prospect) -> None:
+    """Tell the plan and ask.
+
+    Raises:
+        Abort: The answer was no.
+    """
+    for candidate in plan.candidates[:3]:
+        say(f"{candidate.shown}: ${candidate.usd_per_hour:.2f} an hour ({candidate.stock.lower()} stock)")
+    for line in _limits(spec, plan):
+        say(line)
+    if plan.candidates:
+        click.confirm("Rent it?", abort=True, err=True)
+
+
+def _show_pod(pod: RentedPod, *, as_json: bool) -> None:
+    entry = pod.entry
+    facts = {
+        "pod": entry.name,
+        "gpu": entry.gpu,
+        "where": f"{entry.cloud.lower()}, {entry.data_center}",
+        "usd_per_hour": entry.hourly_usd,
+        "host": pod.host,
+        "port": pod.port,
+        "user": pod.user,
+        "key": str(pod.key),
+        "host_keys": list(pod.host_keys),
+        "folder": pod.folder,
+        "deadline_s": entry.terms.deadline_epoch_s,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    print_facts({**facts, "host_keys": " ".join(pod.host_keys), "usd_per_hour": f"{entry.hourly_usd:.3f}"})
+    say(f"It is billed until its lease ends it, or `millhand down {entry.pod_file}` does.")
+
+
+def _told(one: Released) -> str:
+    if one.action == "gone":
+        return f"{one.pod} is gone; it had run {one.hours:.2f} h for ${one.spent_usd:.2f}."
+    return f"{one.pod} is {one.action}: {one.hours:.2f} h, ${one.spent_usd:.2f}."

@@ -1,0 +1,243 @@
+"""The ledger of pods: what was asked for, what is there, what it costs and whether it may end.
+
+A pod stands here under its name before it is asked for. Nothing of Millhand touches a pod of the account
+whose whole name is not in here. It lies in the same SQLite file as the runs; each call is a transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from millhand.errors import MillhandError
+from millhand.pods.lease import Terms
+from millhand.pods.runpod.candidates import Candidate
+from millhand.pods.runpod.models import PodState
+from millhand.workspace import Workspace
+
+State: TypeAlias = Literal["intended", "rented", "ready", "ending", "stopped", "refused", "ended"]
+OVER = ("refused", "ended")
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pod (
+    name TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, intended_s REAL NOT NULL,
+    entry TEXT NOT NULL
+) STRICT;
+"""
+
+
+class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One pod. Times are seconds since the epoch by the API's clock; ``touched_s`` is by this machine's.
+
+    ``owner`` is the run it is for, or the pod file (``pod:l4``). ``usd_per_hour`` is what was shown,
+    ``billed_usd_per_hour`` what the API says. ``spans`` are the times in which it ran. ``safe``: what it
+    made is verified elsewhere. ``why`` says why it was refused or ended. ``estimate_usd`` is what the plan
+    expected of the whole run.
+    """
+
+    name: str
+    owner: str
+    state: State
+    pod_file: str
+    gpu: str
+    cloud: str
+    data_center: str | None
+    usd_per_hour: float
+    terms: Terms
+    touched_s: float
+    run: str = ""
+    pod_id: str = ""
+    volume_id: str = ""
+    billed_usd_per_hour: float = 0.0
+    estimate_usd: float | None = None
+    rented_s: float | None = None
+    ready_s: float | None = None
+    ended_s: float | None = None
+    spans: tuple[tuple[float, float | None], ...] = ()
+    safe: bool = False
+    why: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no such pod any more, or never was."""
+        return self.state in OVER
+
+    @property
+    def keeps(self) -> bool:
+        """Whether terminating it loses nothing: a network volume, verified elsewhere, or it never ran."""
+        return self.terms.storage == "network" or self.safe or self.ready_s is None
+
+    @property
+    def hourly_usd(self) -> float:
+        """What it costs an hour: the API's word, before it came ours."""
+        return self.billed_usd_per_hour or self.usd_per_hour
+
+
+class PodLedger:
+    """Reads and writes the pods of one workspace's ledger file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute(_SCHEMA)
+                yield db
+        except sqlite3.DatabaseError as error:
+            mend = "Pods may be running: look at https://console.runpod.io before it is moved aside."
+            raise MillhandError(f"The ledger {self._path} cannot be used: {error}.", mend=mend) from error
+
+    def entries(self, *, alive: bool = False) -> list[PodEntry]:
+        """All pods, oldest first; ``alive`` leaves out those that are over."""
+        with self._open() as db:
+            rows = db.execute("SELECT entry FROM pod ORDER BY intended_s, name").fetchall()
+        found = [msgspec.json.decode(row[0], type=PodEntry) for row in rows]
+        return [entry for entry in found if not (alive and entry.over)]
+
+    def find(self, name: str) -> PodEntry | None:
+        """The pod of that name."""
+        return next((entry for entry in self.entries() if entry.name == name), None)
+
+    def add(self, entry: PodEntry) -> None:
+        """Write a new pod down. On disk when this returns."""
+        with self._open() as db:
+            row = (entry.name, entry.owner, entry.state, entry.touched_s, _dump(entry))
+            db.execute("INSERT INTO pod VALUES (?, ?, ?, ?, ?)", row)
+
+    def change(self, name: str, change: Callable[[PodEntry], PodEntry]) -> PodEntry:
+        """Replace an entry by what ``change`` makes of it; two clients do so one after the other.
+
+        Raises:
+            KeyError: There is none.
+        """
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            row = db.execute("SELECT entry FROM pod WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise KeyError(name)
+            entry = change(msgspec.json.decode(row[0], type=PodEntry))
+            entry = msgspec.structs.replace(entry, touched_s=time.time())
+            values = (entry.state, _dump(entry), name)
+            db.execute("UPDATE pod SET state = ?, entry = ? WHERE name = ?", values)
+            db.execute("COMMIT")
+        return entry
+
+    def set(self, name: str, **fields: object) -> PodEntry:
+        """Replace fields of an entry."""
+        return self.change(name, lambda entry: msgspec.structs.replace(entry, **fields))
+
+    def ready(self, name: str, pod: PodState, now_s: float) -> PodEntry:
+        """It can be connected to."""
+
+        def change(entry: PodEntry) -> PodEntry:
+            fresh = _adopted(entry, pod, now_s)
+            return msgspec.structs.replace(fresh, state="ready", ready_s=fresh.ready_s or now_s)
+
+        return self.change(name, change)
+
+    def rented(self, name: str, pod: PodState, now_s: float) -> PodEntry:
+        """It is there."""
+        return self.change(name, lambda entry: _adopted(entry, pod, now_s))
+
+    def paused(self, name: str, now_s: float) -> PodEntry:
+        """It was stopped: its disk is kept and billed."""
+        return self.change(name, lambda entry: _closed(entry, "stopped", now_s))
+
+    def ended(self, name: str, now_s: float, why: str = "") -> PodEntry:
+        """It is gone."""
+
+        def change(entry: PodEntry) -> PodEntry:
+            return msgspec.structs.replace(_closed(entry, "ended", now_s), why=entry.why or why)
+
+        return self.change(name, change)
+
+
+class OwnersBook:
+    """What a renter writes down for one owner (:class:`millhand.pods.runpod.rent.Book`)."""
+
+    def __init__(
+        self,
+        ledger: PodLedger,
+        owner: str,
+        *,
+        run: str,
+        pod_file: str,
+        now_s: Callable[[], float],
+        estimate_usd: float | None = None,
+    ) -> None:
+        self._ledger, self._owner, self._now_s = ledger, owner, now_s
+        self._run, self._pod_file, self._estimate_usd = run, pod_file, estimate_usd
+
+    def intend(self, name: str, candidate: Candidate, terms: Terms) -> None:
+        """Write the pod down before it is asked for."""
+        self._ledger.add(
+            PodEntry(
+                name=name,
+                owner=self._owner,
+                state="intended",
+                pod_file=self._pod_file,
+                gpu=candidate.gpu,
+                cloud=candidate.cloud,
+                data_center=candidate.data_center,
+                usd_per_hour=candidate.usd_per_hour,
+                terms=terms,
+                touched_s=time.time(),
+                run=self._run,
+                volume_id=candidate.volume.id if candidate.volume else "",
+                estimate_usd=self._estimate_usd,
+            )
+        )
+
+    def rented(self, name: str, pod: PodState) -> None:
+        """It is there."""
+        self._ledger.rented(name, pod, self._now_s())
+
+    def refused(self, name: str, why: str) -> None:
+        """There is none."""
+        self._ledger.set(name, state="refused", why=why)
+
+    def ending(self, name: str, why: str) -> None:
+        """It must end."""
+        self._ledger.set(name, state="ending", why=why)
+
+    def ended(self, name: str) -> None:
+        """It is gone."""
+        self._ledger.ended(name, self._now_s())
+
+
+def open_pod_ledger(workspace: Workspace) -> PodLedger:
+    """The pods of a workspace."""
+    return PodLedger(workspace.state / "ledger.sqlite")
+
+
+def _adopted(entry: PodEntry, pod: PodState, now_s: float) -> PodEntry:
+    """The entry with what the API says of the pod; a span of use begins if none is open."""
+    running = bool(entry.spans) and entry.spans[-1][1] is None
+    return msgspec.structs.replace(
+        entry,
+        state=entry.state if entry.state in ("ready", "ending") else "rented",
+        pod_id=pod.id,
+        data_center=pod.data_center_id or entry.data_center,
+        billed_usd_per_hour=pod.cost or entry.billed_usd_per_hour,
+        rented_s=entry.rented_s or now_s,
+        spans=entry.spans if running else (*entry.spans, (now_s, None)),
+    )
+
+
+def _closed(entry: PodEntry, state: State, now_s: float) -> PodEntry:
+    spans = tuple((began, now_s if end is None else end) for began, end in entry.spans)
+    ended_s = (entry.ended_s or now_s) if state == "ended" else None
+    return msgspec.structs.replace(entry, state=state, spans=spans, ended_s=ended_s)
+
+
+def _dump(entry: PodEntry) -> str:
+    return msgspec.json.encode(entry).decode("utf-8")

@@ -1,0 +1,87 @@
+"""How the rented pods stand, a row a pod."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millhand.errors import UsageError
+from millhand.pods.runpod.models import PodState
+from millhand.runs.pod_ledger import PodEntry
+from millhand.runs.release import Releaser
+from millhand.runs.renting import look
+from millhand.runs.spend import spent_usd
+from millhand.text.normal import did_you_mean
+
+_HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pod as ledger and API have it. ``left_h`` is the time to its deadline, None where it is over."""
+
+    pod: str
+    pod_id: str
+    run: str
+    pod_file: str
+    gpu: str
+    where: str
+    status: str
+    age_h: float | None
+    left_h: float | None
+    usd_per_hour: float
+    spent_usd: float
+    spend_limit_usd: float | None
+    safe: bool
+
+
+def standing(releaser: Releaser, *, everything: bool = False) -> list[Standing]:
+    """The ledger's pods, oldest first, those that are alive read anew.
+
+    Raises:
+        ApiError: The API refuses, or does not answer.
+    """
+    rows = []
+    for entry in releaser.ledger.entries(alive=not everything):
+        state = None if entry.over else look(releaser.account, releaser.ledger, entry)
+        fresh = releaser.ledger.find(entry.name) or entry
+        if everything or not fresh.over:
+            rows.append(_row(fresh, state, releaser.account.server_time_s()))
+    return rows
+
+
+def named(releaser: Releaser, text: str) -> list[PodEntry]:
+    """The living pods that ``text`` means: a pod's name, its run or its pod file; all where it is empty.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    alive = releaser.ledger.entries(alive=True)
+    wanted = text.removesuffix(".yaml").removeprefix("runpod/")
+    found = [entry for entry in alive if wanted in ("", entry.name, entry.run, entry.pod_file)]
+    if found or not text:
+        return found
+    if any(text in (e.name, e.run, wanted) for e in releaser.ledger.entries()):
+        return []
+    known = [name for entry in alive for name in (entry.name, entry.run, entry.pod_file) if name]
+    mend = did_you_mean(text, known) or "`millhand pods` lists them. Pods of others are not touched."
+    raise UsageError(f"No pod {text!r} is in this workspace's ledger.", mend=mend)
+
+
+def _row(entry: PodEntry, state: PodState | None, now_s: float) -> Standing:
+    begun, deadline = entry.rented_s, entry.terms.deadline_epoch_s
+    alive = state is not None and not entry.over
+    return Standing(
+        pod=entry.name,
+        pod_id=entry.pod_id,
+        run=entry.run,
+        pod_file=entry.pod_file,
+        gpu=entry.gpu,
+        where=", ".join(filter(None, (entry.cloud.lower(), entry.data_center))),
+        status=state.status if state is not None else entry.state.upper(),
+        age_h=None if begun is None else ((entry.ended_s or now_s) - begun) / _HOUR_S,
+        left_h=(deadline - now_s) / _HOUR_S if alive and deadline is not None else None,
+        usd_per_hour=entry.hourly_usd,
+        spent_usd=spent_usd(entry, now_s),
+        spend_limit_usd=entry.terms.spend_usd,
+        safe=entry.safe,
+    )
