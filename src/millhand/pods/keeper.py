@@ -30,7 +30,8 @@ From the environment, else from that of process 1, else from /etc/rp_environment
                           stopped; "network" the volume, however it ends
         volume            /workspace
         jobs              the folder of the job folders: VOLUME/.millhand/jobs
-        grace_s           180: so long before a limit running jobs are asked to save and end
+        grace_s           180: so long before a limit, at most half of the lease, running jobs are asked to
+                          save and end
         revive_minutes    15: so long a pod that was started again after its lease waits for a new one
 
 The state is VOLUME/.millhand/lease/POD_ID/lease.json, replaced whole: a network volume is shared, so each
@@ -55,7 +56,7 @@ from millhand.pods.keeper_rules import Keeper
 from millhand.pods.keeper_terms import read_lease, setting, state_folder
 
 ARMED_WITHIN_S = 15.0
-LOAD_S = 10.0
+LOAD_S = 5.0
 STATE = "lease.json"
 
 
@@ -146,13 +147,13 @@ def _harden() -> None:
 
 def hold_detached(place: Place) -> int:
     """Hold the lease in a process of its own; wait until it is armed."""
-    began = uptime()
-    if not place.held() and _in_background():
+    began = 0.0 if place.held() else uptime()
+    if began and _in_background():
         os._exit(hold(place))
     deadline = time.monotonic() + ARMED_WITHIN_S
     while time.monotonic() < deadline:
         status = place.status()
-        if status["alive"] and (status.get("uptime_s", 0.0) > began or status["armed"]):
+        if status["alive"] and status.get("uptime_s", 0.0) > began:
             break
         time.sleep(0.05)
     return show(place)

@@ -60,11 +60,14 @@ def processes(jobs: str) -> tuple[set[str], set[str]]:
 
 def _training(words: list[bytes]) -> Iterator[str]:
     names = [word.rpartition(b"/")[2] for word in words]
-    tools = (b"llamafactory-cli", b"llamafactory.cli", b"llamafactory.launcher", b"launcher.py", b"lmf")
-    if any(tool in names for tool in tools):
-        does = [name for name in names if name in (b"train", b"export", b"eval")]
-        if does or b"llamafactory.launcher" in names:
-            yield "llamafactory " + (does[0] if does else b"train").decode()
+    launched = b"llamafactory.launcher" in names or any(
+        w.endswith(b"llamafactory/launcher.py") for w in words
+    )
+    does = [name for name in names if name in (b"train", b"export", b"eval")]
+    if launched:
+        yield "llamafactory train"
+    elif does and {b"llamafactory-cli", b"llamafactory.cli", b"lmf"} & set(names):
+        yield "llamafactory " + does[0].decode()
 
 
 def gpu_use() -> int:

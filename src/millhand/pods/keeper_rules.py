@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 import urllib.parse
 from typing import Any
@@ -44,7 +45,7 @@ class Keeper:
     def take_up(self, past: dict[str, Any]) -> None:
         """Go on with the lease as it stood: the same deadline, what was spent, and one more boot."""
         key, now = boot_key(), time.time()
-        self.story.update(boot=key, armed_s=now, boots=1, keepers=1)
+        self.story.update(boot=key, pid=os.getpid(), given=dict(self.terms), armed_s=now, boots=1, keepers=1)
         if past.get("pod") == self.story["pod"]:
             # A damaged state is no state: the environment's deadline holds.
             with contextlib.suppress(KeyError, TypeError, ValueError):
@@ -52,21 +53,27 @@ class Keeper:
         self.active_at = self.seen = uptime()
 
     def _go_on(self, past: dict[str, Any], key: str, now: float) -> None:
-        same_host = str(past.get("boot", "")).partition("/")[0] == key.partition("/")[0]
-        gap_s = uptime() - past["uptime_s"] if same_host else now - past["heartbeat_s"]
         revived = past["phase"] == "ended" and past["boot"] != key
-        self.held_s = past["held_s"] + max(0.0, gap_s)
-        self.spent_usd = past["spent_usd"] + (0.0 if revived else self._cost(max(0.0, gap_s)))
-        self.terms.update({name: past["terms"][name] for name in (*ORDERED, "deadline_epoch_s")})
-        kept = ("armed_s", "boots", "restarts", "keepers", "order", "last_active_s")
+        if not (revived and past["given"] != self.story["given"]):  # else it was started with a new lease
+            self._count_on(past, key, now, revived)
+        kept = ("order", "last_active_s", "why")
         self.story.update({name: past[name] for name in kept if name in past})
-        self.story["keepers"] += 1
+        self.story.update(armed_s=past["armed_s"], boots=past["boots"], keepers=past["keepers"] + 1)
+        self.story["restarts"] = list(past["restarts"])
         if past["boot"] != key:
-            self.story.update(boots=past["boots"] + 1, restarts=[*past["restarts"], now][-20:])
+            self.story["boots"] += 1
+            self.story["restarts"] = [*past["restarts"], now][-20:]
+
+    def _count_on(self, past: dict[str, Any], key: str, now: float, revived: bool) -> None:
+        terms = {name: past["terms"][name] for name in (*ORDERED, "deadline_epoch_s")}
+        check_terms(terms)
+        same_host = past["boot"].partition("/")[0] == key.partition("/")[0]
+        gap_s = max(0.0, uptime() - past["uptime_s"] if same_host else now - past["heartbeat_s"])
+        self.terms.update(terms)
+        self.held_s = past["held_s"] + gap_s
+        self.spent_usd = past["spent_usd"] + (0.0 if revived else self._cost(gap_s))
         if revived:
             self.revived_until = uptime() + self.terms["revive_minutes"] * 60
-        elif past["phase"] == "ended":
-            self.story.update(why=past["why"])
 
     # What the rules say.
 
@@ -109,7 +116,7 @@ class Keeper:
     def due(self) -> str:
         """Why the pod is to end now; empty while it is not. Jobs are asked to end in good time."""
         left_s, why = self.limit()
-        grace_s = min(self.terms["grace_s"], self.terms["hours"] * 900)
+        grace_s = min(self.terms["grace_s"], self.terms["hours"] * 1800)
         idle_s, rule = self._idle_s(), self.terms["idle_minutes"]
         if left_s > grace_s:
             self.asked = False
@@ -151,7 +158,7 @@ class Keeper:
             return [stop]
         if self.terms["end_action"] == "stop":
             # Some pods cannot be stopped; after as many refusals nothing is lost by the other way.
-            return [stop] if self.refusals < REFUSALS else [stop, *terminate]
+            return [stop] if self.refusals < REFUSALS else [*terminate, stop]
         return terminate
 
     def end(self, why: str) -> None:
@@ -213,8 +220,10 @@ class Keeper:
         why = self.due()
         if why:
             self.end(why)
-        elif self.story["phase"] == "ending":
-            self.story.update(phase="held", why="")
+        elif self.story["phase"] != "held":  # an order came in time
+            self.story.update(phase="held", why="", fault="")
+            self.tries = self.refusals = 0
+            self.next_try = 0.0
         if uptime() >= self.next_word:
             self.tell()
 

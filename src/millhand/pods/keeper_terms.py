@@ -49,7 +49,8 @@ def read_lease(text: str) -> dict[str, Any]:
     if lease["spend_usd"] is not None and not lease["usd_per_hour"]:
         raise ValueError("spend_usd cannot be held without usd_per_hour")
     host = urllib.parse.urlsplit(lease["api_url"])
-    if host.scheme != "https" and host.hostname not in ("127.0.0.1", "localhost", "::1"):
+    near = host.hostname in ("127.0.0.1", "localhost", "::1")
+    if not host.hostname or not (host.scheme == "https" or (near and host.scheme == "http")):
         raise ValueError("api_url must be https: the pod's key goes there")
     return {name: lease[name] for name in _DEFAULTS}
 

@@ -53,11 +53,13 @@ class LeaseState(msgspec.Struct, frozen=True, kw_only=True):
     ``alive``: a keeper runs. ``limit`` is the rule that comes first (deadline, spend, order), ``left_s``
     seconds from now as of ``heartbeat_s``. ``why`` says why the pod is ending or has ended (idle as well),
     ``fault`` what the API last answered to that. ``boots`` counts starts of the container and
-    ``restarts`` has their times. ``undelivered`` are jobs whose results would be lost with the pod.
+    ``restarts`` has their times; ``keepers`` counts those that held the lease, ``pid`` is the last one's.
+    ``undelivered`` are jobs whose results would be lost with the pod.
     Times are seconds since the epoch by the pod's clock.
     """
 
     pod: str = ""
+    pid: int | None = None
     alive: bool = False
     armed: bool = False
     can_end: bool = False
@@ -70,6 +72,7 @@ class LeaseState(msgspec.Struct, frozen=True, kw_only=True):
     held_s: float = 0.0
     spent_usd: float = 0.0
     boots: int = 0
+    keepers: int = 0
     restarts: tuple[float, ...] = ()
     active: tuple[str, ...] = ()
     safe: bool = False
