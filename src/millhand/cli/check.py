@@ -10,6 +10,7 @@ from millhand.cli.output import json_option, print_json, say, show_findings
 
 if TYPE_CHECKING:
     from millhand.errors import Finding
+    from millhand.training.check.machine import Machine
     from millhand.training.check.preflight import Report
     from millhand.workspace import Workspace
 
@@ -18,6 +19,7 @@ Examples:
   millhand check
   millhand check qa
   millhand check llamafactory_configs/qa/train.yaml --fix
+  millhand check qa --pod l4
   millhand check all --sarif > check.sarif
   millhand check --explain data.input-lost
 
@@ -28,6 +30,8 @@ Exit codes: 0 nothing that stops a run, 3 an error was found."""
 @click.argument("targets", metavar="[CONFIG|DATASET|all]…", nargs=-1)
 @click.option("--fix", is_flag=True, help="Mend what is safe to mend; shows the difference and asks.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
+@click.option("--pod", "pod_name", metavar="POD", help="Also whether it fits this pod: l4, local, ssh://…")
+@click.option("--online", is_flag=True, help="Ask the Hub whether the model can be had (--pod does, too).")
 @click.option("--explain", "explained", metavar="ID", help="Say what a finding's id stands for.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Answer in SARIF 2.1.0 on stdout.")
 @json_option
@@ -37,6 +41,8 @@ def check(
     targets: tuple[str, ...],
     fix: bool,
     yes: bool,
+    pod_name: str | None,
+    online: bool,
     explained: str | None,
     as_sarif: bool,
     as_json: bool,
@@ -53,11 +59,30 @@ def check(
         _explain(explained)
         return
     workspace = find_workspace()
-    report = Preflight(workspace, progress=lambda name: say(f"Reading {name} …")).check(targets or ("all",))
+    machine = _machine(workspace, pod_name)
+    asks = online or machine is not None
+
+    def look() -> Report:
+        preflight = Preflight(workspace, progress=_reading, machine=machine, online=asks)
+        return preflight.check(targets or ("all",))
+
+    report = look()
     if fix and _mend(workspace, report, yes=yes):
-        report = Preflight(workspace).check(targets or ("all",))
+        report = look()
     _show(report, as_json=as_json, as_sarif=as_sarif)
     ctx.exit(3 if report.count("error") else 0)
+
+
+def _reading(name: str) -> None:
+    say(f"Reading {name} …")
+
+
+def _machine(workspace: Workspace, pod_name: str | None) -> Machine | None:
+    if pod_name is None:
+        return None
+    from millhand.cli.check_pod import machine_of
+
+    return machine_of(workspace, pod_name)
 
 
 def _explain(name: str) -> None:

@@ -77,7 +77,8 @@ def test_what_a_preset_makes_is_clean(millhand: Millhand, furnished: Workspace, 
 
 def test_the_projects_own_registry_is_clean() -> None:
     report = made.check(Workspace(Path(__file__).parents[3]), "all")
-    assert report.findings == []
+    assert made.harmful(report) == []
+    assert {finding.id for finding in report.findings} <= {"data.length-unknown"}  # its model is on the Hub
     assert "ko_civil_service_inst" in report.rows
 
 

@@ -63,6 +63,17 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "(data/template.py, fix_special_tokens); the embedding has a fixed number of rows.",
         "template.needs-processor": "A template for pictures or sound wants the model's processor for every "
         "row, also for those without pictures (data/mm_plugin.py).",
+        "pod.package": "What LLaMA-Factory needs for this key and does not bring (hparams/parser.py, "
+        "_check_extra_dependencies).",
+        "pod.no-gpu": "bf16 and fp16 are refused without a GPU (transformers/training_args.py).",
+        "pod.bf16": "bf16 came with Ampere, compute capability 8.0.",
+        "pod.fp8": "fp8 came with Ada and Hopper, compute capability 8.9.",
+        "pod.flash-attn": "FlashAttention-2 wants Ampere or newer and a package of its own.",
+        "pod.workers": "A worker more than there are cores only takes memory.",
+        "pod.disk": "An estimate: weights by the size of the model, optimizer states, as many "
+        "checkpoints as save_total_limit and save_steps leave, and the merged model.",
+        "model.not-asked": "With --pod or --online the Hub is asked for the model's config.json.",
+        "model.not-there": "With --pod or --online the Hub is asked for the model's config.json.",
         "data.stage": "Ranking data goes with rm and dpo only.",
         "data.val-size": "1 is one row, 1.0 is all of them, which is refused.",
     }

@@ -11,12 +11,16 @@ from millhand.errors import Finding, FindingsError, UsageError
 from millhand.llamafactory.knowledge import Knowledge, installed
 from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
+from millhand.training.check.amounts import check_amount, check_split
 from millhand.training.check.basics import check_train, looks_local
 from millhand.training.check.datasets import Info, check_entry, check_rows, local_file, read_info, text_bytes
 from millhand.training.check.faults import Tally
+from millhand.training.check.hub import check_hub
 from millhand.training.check.judges import Use
 from millhand.training.check.keys import check_keys
+from millhand.training.check.machine import Machine
 from millhand.training.check.pair import check_pair
+from millhand.training.check.pod import check_pod
 from millhand.training.check.rule import apply
 from millhand.training.check.rules import BY_PURPOSE
 from millhand.training.check.state import check_state
@@ -54,13 +58,25 @@ class Report:
 
 
 class Preflight:
-    """Checks targets of one workspace; what several of them share is read once."""
+    """Checks targets of one workspace; what several of them share is read once.
+
+    Args:
+        machine: Where runs are meant to go; without it nothing is said of GPUs, packages and disks.
+        online: Ask the Hub whether bases can be downloaded.
+    """
 
     def __init__(
-        self, workspace: Workspace, knowledge: Knowledge | None = None, progress: Progress | None = None
+        self,
+        workspace: Workspace,
+        knowledge: Knowledge | None = None,
+        progress: Progress | None = None,
+        *,
+        machine: Machine | None = None,
+        online: bool = False,
     ) -> None:
         self.workspace, self.knowledge = workspace, knowledge or installed()
         self.settings, self.tell = workspace.settings(), progress or (lambda _: None)
+        self.machine, self.online = machine, online
         self.report = Report()
         self._infos: dict[Path, Info | None] = {}
         self._seen: dict[tuple[Path, str, Use], Tally] = {}
@@ -117,6 +133,28 @@ class Preflight:
         if train is not None:
             self._guarded(train, self._data)
             self.report.findings += self._refused_by_a_run(project, train)
+            if self.online:
+                self._ask_hub(train)
+        if self.machine is not None:
+            for config in configs.values():
+                rows = self._rows(config) if config is train else None
+                self.report.findings += check_pod(config, self.machine, rows, configs.get("export"))
+
+    def _ask_hub(self, train: Config) -> None:
+        """What the Hub says of the base stands in place of what its name alone tells."""
+        found = list(check_hub(train, self.workspace.secret("HF_TOKEN")))
+        asked = not any(finding.id == "model.not-asked" for finding in found)
+        kept = [f for f in self.report.findings if not (asked and f.id == "model.gated")]
+        self.report.findings = [*kept, *found]
+
+    def _rows(self, config: Config) -> int | None:
+        """How many rows a config trains on; None where one of its datasets was not read."""
+        try:
+            names = dict.fromkeys(config.names("dataset"))
+        except FaultyValueError:
+            return None
+        counts = [self.report.rows.get(name) for name in names]
+        return sum(count for count in counts if count) if all(counts) else None
 
     def _refused_by_a_run(self, project: Project, train: Config) -> Iterator[Finding]:
         """What LLaMA-Factory would start with and `millhand train` does not."""
@@ -162,7 +200,7 @@ class Preflight:
                 yield from self._of(config, key, name, info)
                 same = [t.rows for (f, d, _), t in self._seen.items() if (f, d) == (info.folder, name)]
                 rows += max(same, default=0)
-        yield from _split(config, rows)
+        yield from check_split(config, rows)
 
     def _of(self, config: Config, key: str, name: str, info: Info) -> Iterator[Finding]:
         if name not in info.entries:
@@ -180,7 +218,7 @@ class Preflight:
             return
         path = local_file(info, name, self.knowledge.entry)
         if stage == "pt" and config.packing is not False and isinstance(path, Path):
-            yield from _too_little(config, name, text_bytes(info, name, path, 64 * config.cutoff_len))
+            yield from check_amount(config, name, text_bytes(info, name, path, 64 * config.cutoff_len))
         use = Use(stage, self._thought(config), lengths_of(config, stage))
         yield from self._dataset(info, name, use)
         tally = self._seen[info.folder, name, use]
@@ -248,34 +286,6 @@ def _models(config: Config) -> Iterator[Finding]:
                     "LLaMA-Factory would look for it on the Hub.",
                     f"Correct the path, or make it: `millhand model init {name} --size tiny --from DATASET`.",
                 )  # fmt: skip
-
-
-def _split(config: Config, rows: int) -> Iterator[Finding]:
-    """Whether val_size leaves something to train on (data/data_utils.py: split_dataset)."""
-    size = config.val_size
-    if not rows or config.streaming or size <= 1e-6:
-        return
-    part = int(size) if size > 1 else size
-    if (isinstance(part, float) and part >= 1) or (part >= 1 and part >= rows) or rows == 1:
-        yield config.finding(
-            "data.val-size", "error", "val_size", f"val_size {size} leaves nothing of {rows:,} rows.",
-            "datasets refuses the split: a number from 1 counts rows, one below 1 is a part.",
-            "Write `val_size: 0.1`.",
-        )  # fmt: skip
-
-
-def _too_little(config: Config, name: str, size: int) -> Iterator[Finding]:
-    """Whether pre-training, which packs all texts into blocks of cutoff_len tokens, fills not even one.
-
-    How many tokens a text has only its tokenizer knows: at most one a byte, and seldom less than one in four.
-    """
-    if size < 4 * config.cutoff_len and len(config.names("dataset")) == 1:
-        yield config.finding(
-            "data.too-little", "error" if size < config.cutoff_len else "warning", ("cutoff_len", "dataset"),
-            f"{name!r} holds {size:,} bytes of text for blocks of {config.cutoff_len} tokens.",
-            "Pre-training packs texts into whole blocks: “Cannot find sufficient samples”.",
-            "Add texts, make cutoff_len smaller, or write `packing: false`.",
-        )  # fmt: skip
 
 
 def _stage_of(info: Info, name: str) -> str:

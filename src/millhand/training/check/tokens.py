@@ -141,7 +141,7 @@ def check_cuts(config: Config, name: str, key: str, rows: int, cuts: Cuts) -> It
     if not cuts.long:
         return
     if not cuts.counted:
-        yield _unknown(config, name, key, rows, cuts)
+        yield _unknown(config, (name, key), rows, cuts, seen=base_of(config) is not None)
     elif cuts.answers or cuts.questions:
         yield _cut(config, name, key, rows, cuts)
 
@@ -168,12 +168,14 @@ def _rounded(tokens: int) -> int:
     return -(-tokens // _STEP) * _STEP
 
 
-def _unknown(config: Config, name: str, key: str, rows: int, cuts: Cuts) -> Finding:
+def _unknown(config: Config, what: tuple[str, str], rows: int, cuts: Cuts, *, seen: bool) -> Finding:
+    name, key = what
+    likely = f"about {cuts.likely:,} are" if cuts.likely else "probably none is"
+    missing = "the package tokenizers is not installed" if seen else "the model is not on this machine"
     return config.finding(
         "data.length-unknown", "note", ("cutoff_len", key),
         f"{cuts.long:,} of {rows:,} rows of {name!r} may be longer than cutoff_len {config.cutoff_len}; "
-        f"estimated by their bytes, {cuts.likely:,} are.",
-        "Only the tokenizer tells, and it was not looked at: the model is not on this machine, "
-        "or the package tokenizers is not installed.",
-        "Where the model has been downloaded, `millhand check` counts exactly.",
+        f"by their bytes, {likely}.",
+        f"Only the model's tokenizer tells, and it was not looked at: {missing}.",
+        "Nothing need be done; with model and tokenizer at hand, `millhand check` counts exactly.",
     )  # fmt: skip
