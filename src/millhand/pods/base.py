@@ -197,5 +197,10 @@ class Pod(Protocol):
             exclude: Patterns (:mod:`fnmatch`) of names, at any depth, that stay there: ``checkpoint-*``.
         """
 
-    def forward(self, port: int) -> AbstractContextManager[int]:
-        """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port."""
+    def forward(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
+        """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port.
+
+        Args:
+            port: The pod's.
+            at: The client's; 0 takes a free one. Where both share a loopback interface, it is the pod's.
+        """

@@ -82,7 +82,7 @@ class FakePod:
         self.put(paths)
 
     @contextmanager
-    def forward(self, port: int) -> Iterator[int]:
+    def forward(self, port: int, *, at: int = 0) -> Iterator[int]:
         """Yield the scripted port."""
         if port not in self._ports:
             raise AssertionError(f"port {port} is not scripted")

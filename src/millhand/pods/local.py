@@ -111,7 +111,7 @@ class LocalPod:
         self.put(paths)
 
     @contextmanager
-    def forward(self, port: int) -> Iterator[int]:
+    def forward(self, port: int, *, at: int = 0) -> Iterator[int]:
         """The port itself: client and pod share one loopback interface."""
         yield port
 

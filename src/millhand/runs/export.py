@@ -6,7 +6,6 @@ manifest lies in it. So a folder of that name is always a whole model that says 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,9 @@ from millhand.runs import manifest
 from millhand.runs.environment import training_environment
 from millhand.runs.finished import EXPORTED, check_against_run, check_base, finished_run, open_ledger
 from millhand.runs.follow import Watcher, inspect_output, log_tail, wait
+from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Ledger, Run
+from millhand.runs.places import home_of, pod_settings, remove_folder
 from millhand.shell import Secret
 from millhand.training.check import check_secrets, train_datasets
 from millhand.training.effective import export_values, render
@@ -53,6 +54,11 @@ class Exporting:
     project: Project
     watcher: Watcher
 
+    @property
+    def home(self) -> Pod:
+        """Where the merged model is wanted: the client's own workspace."""
+        return home_of(self.workspace, self.pod)
+
     def export(self, run_name: str = "") -> Exported:
         """Merge and verify the model of the last finished run, or of the run named.
 
@@ -62,7 +68,7 @@ class Exporting:
             TrainingError: LLaMA-Factory wrote no model that loads.
         """
         ledger = open_ledger(self.workspace)
-        run = finished_run(self.workspace, self.pod, self.project, run_name)
+        run = finished_run(self.workspace, self.home, self.project, run_name)
         given = self.project.values("export")
         findings = list(self._check(ledger, run, given))
         if findings:
@@ -82,7 +88,7 @@ class Exporting:
         yield from check_export(values, file)
 
     def _found(self, ledger: Ledger, run: Run, folder: str, values: Mapping[str, Any]) -> Exported | None:
-        state = inspect_output(self.pod, folder)
+        state = inspect_output(self.home, folder)
         kept = manifest.read_manifest(self.workspace.root / folder / manifest.FILE_NAME)
         facts = kept.get("export", {})
         if kept.get("run") == run.name and facts.get("values") == values and not state["fault"]:
@@ -96,10 +102,9 @@ class Exporting:
 
     def _export(self, ledger: Ledger, run: Run, folder: str, values: Mapping[str, Any]) -> Exported:
         partial = f"{folder}.partial"
-        env = launch.base_env(
-            self.workspace.settings(),
-            threads=training_environment(self.pod, self.workspace.settings()).threads,
-        )
+        settings = pod_settings(self.workspace, self.pod)
+        env = launch.base_env(settings, threads=training_environment(self.pod, settings).threads)
+        self._bring(values)
         self._merge(run, {**values, "export_dir": partial}, env)
         self.watcher.note("Loading what was written and letting it speak.")
         facts = {"values": dict(values), "folder": folder, **self._speak(run, partial, values, env)}
@@ -107,19 +112,26 @@ class Exporting:
         self._keep_manifest(run, partial, facts)
         (self.workspace.root / partial).rename(self.workspace.root / folder)
         _mark(ledger, run, folder, facts)
+        if not self.pod.shared:  # it is home and whole: the pod's disk is for the next one
+            self.pod.run(remove_folder(self.pod.python, partial)).check()
         return Exported(run, folder, facts, again=False)
+
+    def _bring(self, values: Mapping[str, Any]) -> None:
+        """Bring the base and what was trained on it; what the pod has already costs a look."""
+        if not self.pod.shared:
+            self.pod.put(input_paths(self.workspace, values))
 
     def _merge(self, run: Run, values: Mapping[str, Any], env: Mapping[str, str | Secret]) -> None:
         handle = self.pod.attach(f"export-{run.name}")
         if handle.status().alive:  # its client is gone, so it is ending
             wait(handle)
-        shutil.rmtree(self.workspace.root / str(values["export_dir"]), ignore_errors=True)  # what it left
+        self.pod.run(remove_folder(self.pod.python, str(values["export_dir"]))).check()  # what it left
         config = f"{STATE}/runs/{run.name}/export.yaml"
         write_text(self.workspace.root / config, render(values, f"How run {run.name} was exported."))
         self.pod.put([config])
         self.watcher.note(f"Merging run {run.name}.")
         command = launch.export(self.pod.python, config, env)
-        handle = self.pod.start(Job(f"export-{run.name}", command, tethered=True))
+        handle = self.pod.start(Job(f"export-{run.name}", command, tethered=self.pod.shared))
         code = wait(handle).exit_code
         fault = inspect_output(self.pod, str(values["export_dir"]))["fault"]
         if code != 0 or fault:

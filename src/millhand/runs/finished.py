@@ -14,11 +14,14 @@ from millhand.runs import manifest
 from millhand.runs.environment import training_environment
 from millhand.runs.follow import inspect_output
 from millhand.runs.ledger import Ledger, Run, StepMark
+from millhand.runs.places import pod_settings
 from millhand.runs.plan import VERIFIED
 from millhand.training.effective import SHARED, makes_adapter
 from millhand.training.project import Project
 from millhand.workspace import STATE, Workspace
 
+# What a finished run need not be fetched with: it is many times the size of what it made.
+UNFETCHED = ("checkpoint-*", "set-aside-*")
 EXPORTED = "export:"  # the step that made a merged model, followed by its folder
 _DEFAULTS = {"finetuning_type": "lora"}  # LLaMA-Factory's own, hparams/finetuning_args.py
 _FREE = ("use_fast_tokenizer",)
@@ -61,10 +64,10 @@ def settle(
         )
     ledger.begin(run.name, VERIFIED)
     results = manifest.results(log, state)
-    environment = training_environment(pod, workspace.settings())
+    environment = training_environment(pod, pod_settings(workspace, pod))
     path = workspace.root / config_path(run)
     given = read_yaml(path) if path.is_file() else run.facts["config"]
-    pod.get([run.output_dir])
+    pod.get([run.output_dir], exclude=UNFETCHED)
     written = manifest.build_manifest(run, given, environment.as_facts(), results)
     manifest.write_manifest(workspace.root / run.output_dir / manifest.FILE_NAME, written)
     ledger.finish(run.name, VERIFIED, results)

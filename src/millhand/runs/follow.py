@@ -17,6 +17,7 @@ from millhand.pods.base import JobHandle, JobStatus, Pod
 POLL_S = 0.4
 # Saving a checkpoint of an 8B model's adapter takes seconds, of a full fine-tuning a minute.
 STOP_GRACE_S = 180.0
+_GOES_ON = "Follow it again: the same command. End it: `millhand stop RUN`."
 _BAR = re.compile(r"\d+%\|.*\|")
 TAIL_LINES = 25
 
@@ -54,16 +55,27 @@ class _LogReader:
         return bool(self.log.feed(data))
 
 
-def follow(handle: JobHandle, output_dir: str, watcher: Watcher) -> Followed:
+def follow(handle: JobHandle, output_dir: str, watcher: Watcher, *, detaches: bool = False) -> Followed:
     """Follow a training job to its end, telling ``watcher`` of its progress.
 
     Ctrl-C asks the job to save a checkpoint and end, and waits for that; a second one ends it at once.
+
+    Args:
+        handle: The job.
+        output_dir: Where it writes its log.
+        watcher: Whom to tell.
+        detaches: Ctrl-C only ends the following: the job runs elsewhere and goes on.
+
+    Raises:
+        StoppedError: Ctrl-C ended the following of a job that goes on.
     """
     reader = _LogReader(handle, f"{output_dir}/{FILE_NAME}")
     stopped = False
     try:
         _follow(handle, reader, watcher)
     except KeyboardInterrupt:
+        if detaches:
+            raise StoppedError("Nobody follows it now; the job goes on.", mend=_GOES_ON) from None
         stopped = True
         watcher.note(
             "Stopping: the trainer saves a checkpoint after the current step (Ctrl-C again: at once)."

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,12 @@ class Ledger:
         with self._open() as db:
             row = (run.name, run.project, run.config, run.fingerprint, run.pod, run.output_dir, run.created_s)
             db.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, _dump(run.facts)))
+
+    def move(self, run: Run, pod: str) -> Run:
+        """Enter that a run goes on on another pod."""
+        with self._open() as db:
+            db.execute("UPDATE run SET pod = ? WHERE name = ?", (pod, run.name))
+        return replace(run, pod=pod)
 
     def runs(self, project: str | None = None) -> list[Run]:
         """All runs, or a project's, oldest first."""

@@ -17,7 +17,9 @@ from millhand.pods.base import Job, JobHandle, Pod
 from millhand.runs.environment import training_environment
 from millhand.runs.finished import check_against_run, check_base, exported, finished_run, open_ledger
 from millhand.runs.follow import POLL_S, log_tail
+from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Run
+from millhand.runs.places import home_of, pod_settings
 from millhand.shell import Command, Secret
 from millhand.training.check import check_secrets
 from millhand.training.effective import render, serve_values, trained_model
@@ -56,7 +58,7 @@ def choose_model(workspace: Workspace, pod: Pod, project: Project, *, merged: bo
         UsageError: Nothing is trained yet, or the merged model was asked for and is not there.
         FindingsError: chat.yaml does not fit what was trained.
     """
-    ledger = open_ledger(workspace)
+    ledger, pod = open_ledger(workspace), home_of(workspace, pod)
     run = finished_run(workspace, pod, project)
     chat, file = project.values("chat"), workspace.relative(project.path("chat"))
     mark = exported(pod, ledger, run)
@@ -83,23 +85,23 @@ def serving(
 
     Args:
         key: What callers must send; a new one for this block by default.
-        port: On the pod's 127.0.0.1; 0 takes a free one.
+        port: On the client's 127.0.0.1; 0 takes a free one.
 
     Raises:
         UsageError: The port is taken.
         TrainingError: The server did not come up.
     """
-    port = _free_port(pod, port)
+    at, port = port, _free_port(pod, port if pod.shared else 0)
     key = key or Secret(secrets.token_urlsafe(24))
     config = f"{STATE}/runs/{served.run.name}/serve-{port}.yaml"  # a file a server: two may be up at once
     write_text(workspace.root / config, render(served.values, f"How {served.what} is served."))
-    pod.put([config])
-    settings = workspace.settings()
+    pod.put([config, *([] if pod.shared else input_paths(workspace, served.values))])
+    settings = pod_settings(workspace, pod)
     env = launch.base_env(settings, threads=training_environment(pod, settings).threads)
     command = launch.api(pod.python, config, env, port=port, key=key, model=served.run.name)
     handle, ready = pod.start(Job(f"serve-{served.run.name}-{port}", command, tethered=True)), False
     try:
-        with pod.forward(port) as local:
+        with pod.forward(port, at=at) as local:
             endpoint = Endpoint(f"http://127.0.0.1:{local}/v1", served.run.name, key)
             _wait_until_ready(endpoint, handle)
             ready = True

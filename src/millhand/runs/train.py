@@ -18,11 +18,14 @@ from millhand.llamafactory import launch
 from millhand.llamafactory.log import TrainerLog
 from millhand.llamafactory.yaml import read_yaml
 from millhand.pods.base import Job, JobHandle, Pod
+from millhand.pods.local import LocalPod
 from millhand.runs import manifest
 from millhand.runs.environment import TrainingEnvironment, training_environment
 from millhand.runs.finished import config_path, job_name, open_ledger, run_log, settle
 from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_tail
+from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Ledger, Run
+from millhand.runs.places import home_of, pod_settings
 from millhand.runs.plan import VERIFIED, choose, fingerprint
 from millhand.training.check import check_train
 from millhand.training.effective import render, train_values
@@ -55,6 +58,11 @@ class Training:
         """The workspace's ledger."""
         return open_ledger(self.workspace)
 
+    @property
+    def home(self) -> Pod:
+        """Where what the run makes is wanted: the client's own workspace."""
+        return home_of(self.workspace, self.pod)
+
     def train(self, *, resume: bool = False, new: bool = False, run_name: str = "") -> Trained:
         """Train the project's run to its end.
 
@@ -80,7 +88,7 @@ class Training:
             handle = None if found else self._job(run, values)
         if found is not None or handle is None:
             return found or self._verified(run)
-        followed = follow(handle, run.output_dir, self.watcher)
+        followed = follow(handle, run.output_dir, self.watcher, detaches=not self.pod.shared)
         self._judge(run, handle, followed)
         return self._verified(run)
 
@@ -112,13 +120,13 @@ class Training:
             str(values["output_dir"]),
             facts,
             runs,
-            is_free=lambda folder: inspect_output(self.pod, folder)["empty"],
+            is_free=self._is_free,
             resume=resume,
             new=new,
         )
         self._tell_others(choice.name, runs)
         if choice.run is not None:
-            return choice.run
+            return self._moved(choice.run)
         run = Run(
             name=choice.name,
             project=self.project.name,
@@ -132,18 +140,42 @@ class Training:
         self.ledger.add(run)
         return run
 
+    def _is_free(self, folder: str) -> bool:
+        return all(
+            inspect_output(place, folder)["empty"]
+            for place in {id(p): p for p in (self.home, self.pod)}.values()
+        )
+
+    def _moved(self, run: Run) -> Run:
+        """The run, entered as this pod's; one that may still be training elsewhere is left there.
+
+        Raises:
+            UsageError: It is training on this machine, or began on another pod.
+        """
+        if run.pod == self.pod.name or self.ledger.done(run.name, VERIFIED):
+            return run
+        if (
+            run.pod == LocalPod.name
+            and not LocalPod(self.workspace.root).attach(job_name(run)).status().alive
+        ):
+            return self.ledger.move(run, self.pod.name)
+        raise UsageError(
+            f"Run {run.name} is on {run.pod}.",
+            mend=f"Go on there: `millhand train {run.project} --pod {run.pod}`; or train anew here: `--new`.",
+        )
+
     def _tell_others(self, chosen: str, runs: list[Run]) -> None:
         for run in runs:
-            mine = run.project == self.project.name and run.name != chosen
+            mine = run.project == self.project.name and run.name != chosen and run.pod == self.pod.name
             if mine and self.pod.attach(job_name(run)).status().alive:
                 follow_it = f"`millhand train {run.project} --run {run.name}` follows it"
                 self.watcher.note(f"Run {run.name}, of other inputs, is still training ({follow_it}).")
 
     def _found_done(self, run: Run) -> Trained | None:
         mark = self.ledger.done(run.name, VERIFIED)
-        if mark is None or not inspect_output(self.pod, run.output_dir)["finished"]:
+        if mark is None or not inspect_output(self.home, run.output_dir)["finished"]:
             return None
-        return Trained(run, mark.facts, run_log(self.pod, run), self._curve(run), again=True)
+        return Trained(run, mark.facts, run_log(self.home, run), self._curve(run), again=True)
 
     def _job(self, run: Run, values: Mapping[str, Any]) -> JobHandle | None:
         """The job that trains the run, started if need be; None where only the verification is left."""
@@ -153,27 +185,37 @@ class Training:
             return handle
         if inspect_output(self.pod, run.output_dir)["finished"]:
             return None
-        return self._start(run, values, training_environment(self.pod, self.workspace.settings()))
+        return self._start(
+            run, values, training_environment(self.pod, pod_settings(self.workspace, self.pod))
+        )
 
     def _start(self, run: Run, values: Mapping[str, Any], environment: TrainingEnvironment) -> JobHandle:
         self.ledger.begin(run.name, "prepare")
+        self._bring(run, values)
         resume_from = self._resume_point(run)
         own = train_values(
             values, output_dir=run.output_dir, resume_from=resume_from, jit=environment.saves_on_request
         )
         config = config_path(run)
         write_text(self.workspace.root / config, render(own, f"What run {run.name} gave to LLaMA-Factory."))
-        self.pod.put([config, str(values["dataset_dir"])])
+        self.pod.put([config])
         self.ledger.finish(run.name, "prepare", {"resume_from": resume_from})
         self.ledger.begin(run.name, "train")
         self.watcher.note(f"Run {run.name} trains into {run.output_dir}.")
         command = launch.train(
             self.pod.python,
             config,
-            launch.base_env(self.workspace.settings(), threads=environment.threads),
+            launch.base_env(pod_settings(self.workspace, self.pod), threads=environment.threads),
             processes=environment.processes,
         )
         return self.pod.start(Job(job_name(run), command))
+
+    def _bring(self, run: Run, values: Mapping[str, Any]) -> None:
+        """Bring what the run reads, and what it has made so far where the pod knows nothing of it."""
+        paths = input_paths(self.workspace, values) if not self.pod.shared else []
+        known = self.pod.shared or not inspect_output(self.pod, run.output_dir)["empty"]
+        begun = not known and not inspect_output(self.home, run.output_dir)["empty"]
+        self.pod.put([*paths, run.output_dir] if begun else paths)
 
     def _resume_point(self, run: Run) -> str | None:
         state = inspect_output(self.pod, run.output_dir, set_aside=True)
@@ -199,7 +241,7 @@ class Training:
     def _verified(self, run: Run) -> Trained:
         state = inspect_output(self.pod, run.output_dir)
         results = settle(self.workspace, self.pod, self.ledger, run, state)
-        return Trained(run, results, run_log(self.pod, run), self._curve(run), again=False)
+        return Trained(run, results, run_log(self.home, run), self._curve(run), again=False)
 
     def _curve(self, run: Run) -> str | None:
         path = f"{run.output_dir}/training_loss.png"
