@@ -19,8 +19,9 @@ from millhand.runs.finished import check_against_run, check_base, exported, fini
 from millhand.runs.follow import POLL_S, log_tail
 from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Run
+from millhand.runs.pages import free_port
 from millhand.runs.places import home_of, pod_settings
-from millhand.shell import Command, Secret
+from millhand.shell import Secret
 from millhand.training.check import check_secrets
 from millhand.training.effective import render, serve_values, trained_model
 from millhand.training.project import Project
@@ -28,15 +29,6 @@ from millhand.workspace import STATE, Workspace
 
 KEY_NAME = "MILLHAND_API_KEY"
 START_S = 600.0  # an 8B model from a network volume
-# Binds the port that is asked for (0: a free one) and names it. On Windows SO_REUSEADDR would share a port.
-_BIND = """\
-import socket, sys
-s = socket.socket()
-if sys.platform != "win32":
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(("127.0.0.1", int(sys.argv[1])))
-print(s.getsockname()[1])
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,7 @@ def serving(
         UsageError: The port is taken.
         TrainingError: The server did not come up.
     """
-    at, port = port, _free_port(pod, port if pod.shared else 0)
+    at, port = port, free_port(pod, port if pod.shared else 0)
     key = key or Secret(secrets.token_urlsafe(24))
     config = f"{STATE}/runs/{served.run.name}/serve-{port}.yaml"  # a file a server: two may be up at once
     write_text(workspace.root / config, render(served.values, f"How {served.what} is served."))
@@ -112,14 +104,6 @@ def serving(
         (workspace.root / config).unlink(missing_ok=True)
         if well:  # nobody will ask for what it printed
             handle.forget()
-
-
-def _free_port(pod: Pod, port: int) -> int:
-    """The port, or a free one for 0. Asked before anything starts: a stranger there must not get the key."""
-    result = pod.run(Command((pod.python, "-c", _BIND, str(port))))
-    if result.code != 0:
-        raise UsageError(f"Port {port} is in use.", mend="Name another one: `--port N`.")
-    return int(result.stdout)
 
 
 def _wait_until_ready(endpoint: Endpoint, handle: JobHandle) -> None:
