@@ -1,7 +1,7 @@
 """What is sent to a pod's Python to make an agent of it: nothing is installed there.
 
-The command is fixed, ``python3 -I -S -c BOOT``; the agent's source follows over standard input, first its
-length in a line. Files of Millhand that travel (standard library only) keep their names there, so one may
+The command is fixed, ``python3 -I -S -X utf8 -c BOOT``; the agent's source follows over standard input, first
+its length in a line. Files of Millhand that travel (standard library only) keep their names there, so one may
 import another: ``from millhand.pods import wire`` works on both sides.
 """
 
@@ -37,8 +37,8 @@ for name, source in SOURCES:
 
 
 def boot_argv(python: str = "python3") -> tuple[str, ...]:
-    """The command that becomes an agent: isolated, without site-packages, whatever is installed there."""
-    return (python, "-I", "-S", "-c", BOOT)
+    """The command that becomes an agent: isolated, without site-packages, names in UTF-8 in any locale."""
+    return (python, "-I", "-S", "-X", "utf8", "-c", BOOT)
 
 
 @cache

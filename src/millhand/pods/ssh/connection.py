@@ -103,6 +103,11 @@ class Connection:
                 raise
             return self._transport
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was hung up on purpose."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Hang up. Nothing is dialled any more."""
         self._closed.set()

@@ -90,18 +90,25 @@ class Stream:
             ConnectionLostError: The connection broke.
             AgentError: The agent ended, or did not come up.
         """
-        self._out += data
-        if len(self._out) >= _BUFFER:
+        if len(data) >= _BUFFER:
             self.flush()
+            self._send(data)
+        else:
+            self._out += data
+            if len(self._out) >= _BUFFER:
+                self.flush()
 
     def flush(self) -> None:
         """Send what was written."""
         waiting, self._out = self._out, bytearray()
         if waiting:
-            try:
-                self._channel.sendall(memoryview(waiting))  # type: ignore[arg-type]
-            except (paramiko.SSHException, EOFError, OSError) as error:
-                raise self._fault(error) from error
+            self._send(waiting)
+
+    def _send(self, data: bytes | bytearray) -> None:
+        try:
+            self._channel.sendall(memoryview(data))  # type: ignore[arg-type]
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._fault(error) from error
 
     def close(self) -> None:
         """Close it; the agent reads the end of its input."""

@@ -1,0 +1,220 @@
+"""The agent's commands: run to their end, once, however often the connection breaks meanwhile.
+
+Each call has a token and a folder in memory (/dev/shm) that holds what the command prints and how it ended.
+A client that lost its connection asks again with the same token, and is told of the first call instead of
+making a second; meanwhile the first agent goes on with the command. When nobody has asked for LINGER_S, the
+command is ended.
+
+It travels: standard library only, any Python >= 3.8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from millhand.pods.agent_io import Answer, Client, RefusedError, base_environment, inside
+
+if sys.platform == "win32":
+    raise ImportError("an agent runs on a pod, and a pod runs Linux")
+
+LINGER_S = 600.0
+OLD_S = 3600.0
+POLL_S = 0.25
+LIMIT = 16 << 20  # of each stream: a container's /dev/shm often has 64 MiB
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of this user's own is made in it, and checked
+
+
+def run(client: Client, root: Path, order: dict[str, Any], payload: bytes) -> Answer:
+    """``token``, ``argv``, ``cwd``, ``env``, ``timeout_s`` -> ``code`` or ``fault``; the payload is stdin.
+
+    The answer's payload is what was printed: ``out`` bytes of the standard output, then the errors.
+    ``tokens`` are those of calls whose answers have arrived.
+    """
+    forget(client, root, order, b"")
+    folder = calls_folder(root) / _checked(order["token"])
+    lock = _claim(folder)
+    if lock is not None:
+        with lock:
+            _Call(client, root, folder, order).run(payload)
+    else:
+        _wait_for(client, folder)
+    return _told(folder)
+
+
+def forget(_client: Client, root: Path, order: dict[str, Any], _payload: bytes) -> Answer:
+    """``tokens``: what is kept of these calls is removed; one that still runs is ended."""
+    for token in order["tokens"]:
+        folder = calls_folder(root) / _checked(token)
+        if folder.is_dir() and not (folder / "done").exists():
+            (folder / "cancel").touch()
+        else:
+            shutil.rmtree(str(folder), ignore_errors=True)
+    return {}, b""
+
+
+def sweep(root: Path) -> None:
+    """Remove what clients left that never came back."""
+    for folder in calls_folder(root).iterdir():
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > OLD_S and not _is_running(folder):
+                shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def calls_folder(root: Path) -> Path:
+    """A folder that only this user reads, in memory where there is such a place."""
+    name = hashlib.sha256(os.fsencode(str(root))).hexdigest()[:16]
+    for parent in (_SHARED_MEMORY / f"millhand-{os.getuid()}", root / ".millhand" / "agent" / "calls"):
+        with contextlib.suppress(OSError):
+            folder = parent / name
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _is_private(folder) and os.access(str(folder), os.W_OK):
+                return folder
+    raise RefusedError("os", "there is no folder to keep a command's output in")
+
+
+def _is_private(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        folder.parent.chmod(0o700)
+    return all(
+        place.stat().st_uid == os.getuid() and not place.stat().st_mode & 0o077 and not place.is_symlink()
+        for place in (folder, folder.parent)
+    )
+
+
+def _checked(token: str) -> str:
+    if not re.fullmatch("[0-9a-f]{16,64}", token):
+        raise RefusedError("path", f"not a token: {token!r}")
+    return token
+
+
+def _claim(folder: Path) -> IO[bytes] | None:
+    """The lock of a call that begins; None where it has begun. The folder appears with its lock held."""
+    own = Path(tempfile.mkdtemp(dir=str(folder.parent), prefix="new-"))
+    lock = (own / "lock").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        own.rename(folder)
+    except OSError:
+        lock.close()
+        shutil.rmtree(str(own), ignore_errors=True)
+        return None
+    return lock
+
+
+def _is_running(folder: Path) -> bool:
+    try:
+        with (folder / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _wait_for(client: Client, folder: Path) -> None:
+    """Wait for a call that another agent has begun."""
+    while _is_running(folder) and not (folder / "done").exists():
+        with contextlib.suppress(OSError):
+            (folder / "wanted").touch()
+        if client.gone(POLL_S / 5):
+            return
+
+
+def _told(folder: Path) -> Answer:
+    try:
+        answer: dict[str, Any] = json.loads((folder / "done").read_text(encoding="utf-8"))
+        out, err = (folder / "out").read_bytes(), (folder / "err").read_bytes()
+    except FileNotFoundError:
+        return {"fault": "whatever ran it was killed", "code": -9, "out": 0}, b""
+    return {**answer, "out": len(out)}, out + err
+
+
+class _Call:
+    """One command that this agent runs."""
+
+    def __init__(self, client: Client, root: Path, folder: Path, order: dict[str, Any]) -> None:
+        self._client, self._folder, self._order = client, folder, order
+        self._cwd = inside(root, order["cwd"])
+        self._timeout_s = order.get("timeout_s")
+        self._began = time.monotonic()
+
+    def run(self, stdin: bytes) -> None:
+        """Run it and leave how it ended in ``done``."""
+        try:
+            process = self._start(stdin)
+        except (OSError, ValueError) as error:
+            self._end({"code": 127, "fault": str(error)})
+            return
+        fault = self._watch(process)
+        if fault is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        self._end({"code": process.wait(), "fault": fault})
+
+    def _start(self, stdin: bytes) -> subprocess.Popen[bytes]:
+        with contextlib.ExitStack() as files:
+            out, err = (files.enter_context((self._folder / name).open("wb")) for name in ("out", "err"))
+            given = files.enter_context(tempfile.TemporaryFile(dir=str(self._folder)))
+            given.write(stdin)
+            given.seek(0)
+            return subprocess.Popen(
+                self._order["argv"],
+                cwd=str(self._cwd),
+                env={**base_environment(), **self._order["env"]},
+                stdin=given,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> str | None:
+        """Wait for its end, or say why it has to be ended."""
+        here = True
+        while process.poll() is None:
+            here = here and not self._client.gone(POLL_S)
+            if not here:
+                time.sleep(POLL_S)
+            fault = self._fault(here)
+            if fault is not None and process.poll() is None:
+                return fault
+        return None
+
+    def _fault(self, here: bool) -> str | None:
+        if self._timeout_s is not None and time.monotonic() - self._began > self._timeout_s:
+            return f"not done after {self._timeout_s:.0f} s"
+        if (self._folder / "cancel").exists():
+            return "cancelled"
+        if max((self._folder / name).stat().st_size for name in ("out", "err")) > LIMIT:
+            return f"it printed more than {LIMIT >> 20} MiB"
+        if not here and time.time() - self._last_wanted() > LINGER_S:
+            return "nobody was left to wait for it"
+        return None
+
+    def _last_wanted(self) -> float:
+        wanted = self._folder / "wanted"
+        if not wanted.exists():
+            wanted.touch()
+        return wanted.stat().st_mtime
+
+    def _end(self, end: dict[str, Any]) -> None:
+        for name in ("out", "err"):
+            (self._folder / name).touch()
+        temporary = self._folder / "done.tmp"
+        temporary.write_text(json.dumps(end), encoding="utf-8")
+        temporary.rename(self._folder / "done")
+        if (self._folder / "cancel").exists():
+            shutil.rmtree(str(self._folder), ignore_errors=True)

@@ -1,0 +1,46 @@
+"""The pod's workspace as files: what is there, and the few changes that are not a sync's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from millhand.pods.ssh.agents import Agents
+
+Kind = Literal["absent", "file", "folder", "link", "other"]
+
+
+class FileFacts(msgspec.Struct, frozen=True):
+    """What lies at a path; size in bytes and SHA-256 in hex for a file, the hash if it was asked for."""
+
+    kind: Kind
+    size: int | None = None
+    sha256: str | None = None
+
+
+class Files:
+    """Paths are relative to the pod's workspace; none leaves it, whatever links lie on the way.
+
+    All of it raises RefusedError where the pod does not do it, and is safe to repeat.
+    """
+
+    def __init__(self, agents: Agents) -> None:
+        self._agents = agents
+
+    def describe(self, path: str, *, hashed: bool = False) -> FileFacts:
+        """What lies there; a link is not followed."""
+        answer, _ = self._agents.call("file.describe", path=path, hashed=hashed)
+        return msgspec.convert(answer, FileFacts)
+
+    def make_folder(self, path: str) -> None:
+        """Let the folder be there, with those above it."""
+        self._agents.call("folder.make", path=path)
+
+    def remove(self, path: str) -> None:
+        """Let nothing be there: a folder goes with all that is in it, a link without what it points to."""
+        self._agents.call("file.remove", path=path)
+
+    def rename(self, path: str, to: str) -> None:
+        """Give it another name, which must be free."""
+        self._agents.call("file.rename", path=path, to=to)

@@ -1,0 +1,216 @@
+"""The pod behind an sshd."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from millhand.errors import CommandError, MillhandError
+from millhand.pods import supervisor
+from millhand.pods.base import Job, Result
+from millhand.pods.bundle import boot_argv, bundle
+from millhand.pods.ssh.address import Address
+from millhand.pods.ssh.agents import Agents
+from millhand.pods.ssh.connection import Connection, Patience
+from millhand.pods.ssh.dial import Timing
+from millhand.pods.ssh.files import Files
+from millhand.pods.ssh.hostkeys import FILE_NAME, KnownHosts, Trust
+from millhand.pods.ssh.job import SshJob, hold_tether
+from millhand.pods.ssh.tunnel import tunnel
+from millhand.shell import Command
+from millhand.workspace import Workspace
+
+TETHER_S = 45.0  # longer than a broken connection takes to be noticed and made again
+_CANCEL_S = 3.0
+_SUPERVISOR = bundle(supervisor.MODULES, supervisor.ENTRY)
+
+
+class SshPod:
+    """Runs commands in a folder of another machine, jobs detached under the supervisor there.
+
+    Nothing is installed there and nothing listens there. Every call goes on after a lost connection, and
+    does nothing twice. Use it from as many threads as you like; close it, or use it as a context manager.
+
+    Args:
+        connection: To the machine.
+        root: The client's workspace.
+        folder: The workspace there: absolute, or relative to the home folder; made if it is not there.
+        python: The interpreter there that holds the training environment.
+        tether_s: So long after its client's last sign a tethered job ends.
+    """
+
+    shared = False
+
+    def __init__(
+        self, connection: Connection, root: Path, *, folder: str, python: str, tether_s: float = TETHER_S
+    ) -> None:
+        self.name, self.python = connection.name, python
+        self.connection = connection
+        self.agents = Agents(connection, folder)
+        self.files = Files(self.agents)
+        self._root, self._tether_s = root, tether_s
+        self._closed = threading.Event()
+        self._answered: list[str] = []
+
+    @property
+    def folder(self) -> str:
+        """The workspace there, absolute, links resolved. Asks the pod at first."""
+        return self.agents.root()
+
+    def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
+        """Run a command to its end and return what it printed, 16 MiB of each stream at most.
+
+        Raises:
+            CommandError: The program cannot be started, did not end within ``timeout_s``, or printed more.
+        """
+        token = secrets.token_hex(16)
+        try:
+            answer, said = self._run(command, token, stdin, timeout_s)
+        except KeyboardInterrupt:
+            self._cancel(token)
+            raise
+        self._answered.append(token)
+        if answer.get("fault"):
+            raise CommandError(command.shown(), answer["code"], str(answer["fault"]))
+        out, err = said[: answer["out"]], said[answer["out"] :]
+        return Result(command, answer["code"], _text(out), _text(err))
+
+    def start(self, job: Job) -> SshJob:
+        """Start a job detached; it lives on when this process or the connection ends, unless tethered.
+
+        Raises:
+            MillhandError: A job of that name is alive, or the supervisor did not come up.
+        """
+        self.agents.call(
+            "job.start",
+            _SUPERVISOR,
+            name=job.name,
+            token=secrets.token_hex(16),
+            job=job.order(self.folder),
+            boot=boot_argv()[1:],
+            tether_s=self._tether_s,
+        )
+        if job.tethered:
+            hold_tether(self.agents, job.name, self._tether_s / 9, self._closed.wait)
+        return self.attach(job.name)
+
+    def attach(self, name: str) -> SshJob:
+        """The job of that name, whatever became of it."""
+        return SshJob(self.agents, name)
+
+    def jobs(self) -> list[str]:
+        """The names of the jobs that the pod knows of, the newest last."""
+        return [str(name) for name in self.agents.call("jobs")[0]["jobs"]]
+
+    def put(self, paths: Iterable[str]) -> None:
+        """Bring files and folders of the client's workspace to the pod's."""
+        raise NotImplementedError
+
+    def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
+        """Bring files and folders of the pod's workspace to the client's."""
+        raise NotImplementedError
+
+    def forward(self, port: int, *, local_port: int = 0) -> AbstractContextManager[int]:
+        """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port.
+
+        Args:
+            port: The pod's.
+            local_port: The client's; 0 takes a free one.
+
+        Raises:
+            UsageError: ``local_port`` is in use.
+        """
+        return tunnel(lambda: self.connection.open_tunnel(port), local_port)
+
+    def close(self) -> None:
+        """Hang up. Jobs go on; tethered ones end soon."""
+        self._closed.set()
+        self.agents.close()
+        self.connection.close()
+
+    def __enter__(self) -> SshPod:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(
+        self, command: Command, token: str, stdin: bytes, timeout_s: float | None
+    ) -> tuple[dict[str, Any], bytes]:
+        answered, self._answered = self._answered, []
+        return self.agents.call(
+            "run",
+            stdin,
+            token=token,
+            tokens=answered,
+            argv=command.argv,
+            cwd=command.cwd,
+            env=command.revealed_env(),
+            timeout_s=timeout_s,
+        )
+
+    def _cancel(self, token: str) -> None:
+        """End a command that nobody waits for any more, if the pod can be asked within seconds."""
+
+        def ask() -> None:
+            with suppress(MillhandError):
+                self.agents.call("run.forget", tokens=[token])
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(_CANCEL_S)
+
+
+def open_ssh_pod(
+    workspace: Workspace,
+    name: str,
+    address: Callable[[], Address],
+    *,
+    folder: str,
+    python: str,
+    agent_python: str = "python3",
+    tell: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+    accept_host_key: bool = False,
+    timing: Timing | None = None,
+    patience: Patience | None = None,
+) -> SshPod:
+    """The pod at an address. Nothing is dialled before it is first used.
+
+    Args:
+        workspace: The client's; host keys are kept in its .millhand/.
+        name: How the ledger and the user call the pod; its host key is kept under this name.
+        address: Asked before each attempt to connect; with ``fingerprints`` only those keys are taken.
+        folder: The workspace there: absolute, or relative to the home folder.
+        python: The interpreter there that holds the training environment.
+        agent_python: Any Python >= 3.8 there; the training environment's may not be there yet.
+        tell: Is told of a host's key that is trusted anew, of lost connections and of their end.
+        accept_host_key: Take the key that the host shows now, although another one is kept.
+        timing: How soon a silent connection counts as broken.
+        patience: How long to try to connect, at first and after a loss.
+    """
+
+    def trust(host: str) -> Trust:
+        return KnownHosts(workspace.state / FILE_NAME, host or name, tell, accept_host_key and not host)
+
+    connection = Connection(
+        name,
+        address,
+        trust,
+        tell,
+        timing or Timing(),
+        patience or Patience(),
+        agent_python,
+    )
+    return SshPod(connection, workspace.root, folder=folder, python=python)
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", errors="replace")
