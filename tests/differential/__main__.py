@@ -29,6 +29,19 @@ that the check finds as an error or a warning. Precision: of what the check call
 LLaMA-Factory does not take unharmed. Generated cases come from seed {seed}.
 
 """
+# A processor for pictures beside the tiny tokenizer: rows are encoded with it, and nothing is trained.
+_SEEING = """
+from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaConfig, LlavaProcessor
+tokenizer = AutoTokenizer.from_pretrained("models/tiny")
+tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+pictures = CLIPImageProcessorPil(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})
+processor = LlavaProcessor(
+    image_processor=pictures, tokenizer=tokenizer, patch_size=14, vision_feature_select_strategy="default",
+    image_token="<image>", num_additional_image_tokens=1,
+)
+processor.save_pretrained("models/vl")
+LlavaConfig().save_pretrained("models/vl")
+"""
 
 
 def bench(root: Path) -> Bench:
@@ -43,6 +56,7 @@ def bench(root: Path) -> Bench:
     call("data", "add", str(spreadsheet()), "--name", "words")
     for name in ("models/tiny", "models/other"):
         call("model", "init", name, "--size", "tiny", "--from", "words")
+    subprocess.run([sys.executable, "-c", _SEEING], cwd=root, check=True, capture_output=True)
     made.furnish(workspace)
     made.write_project(workspace, "train", made.TRAIN)
     worker = Worker(root)

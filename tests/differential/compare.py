@@ -115,7 +115,7 @@ class Bench:
         if entry.get("file_name") == "case.jsonl":
             entry["file_name"] = path.name
         made.write_info(self.workspace, {"case": entry})
-        change = {**made.dataset_change(case["stage"]), "output_dir": "outputs/case"}
+        change = {**made.dataset_change(case), "output_dir": "outputs/case"}
         made.write_project(self.workspace, "train", made.changed("train", change))
         name = f"{case['stage']} {json.dumps(case['entry'], ensure_ascii=False)} {case['rows']}"
         outcome = self._both(name[:700], "train", deep=False)

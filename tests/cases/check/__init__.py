@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +67,14 @@ def furnish(workspace: Workspace) -> None:
         write_rows(workspace.registry / f"{name}.jsonl", rows)
         info[name] = {"file_name": f"{name}.jsonl", **entry}
     write_info(workspace, info)
-    for folder in ("models/tiny", "models/other"):
+    (workspace.registry / "images").mkdir(exist_ok=True)
+    (workspace.registry / "images" / "사진.png").write_bytes(picture())
+    for folder in ("models/tiny", "models/other", "models/vl"):
         path = workspace.root / folder
         path.mkdir(parents=True, exist_ok=True)
         if not any(path.iterdir()):
             write_base(path)
+    (workspace.root / "models" / "vl" / "processor_config.json").touch()
 
 
 def write_base(folder: Path, **changes: Any) -> None:
@@ -108,10 +113,19 @@ def changed(purpose: str, change: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**BASE[purpose], **change}.items() if value is not None}
 
 
-def dataset_change(stage: str) -> dict[str, Any]:
+def dataset_change(case: dict[str, Any]) -> dict[str, Any]:
     """What a train.yaml has that trains on the dataset ``case``; tools are described at length."""
-    room = {} if stage == "pt" else {"cutoff_len": 1024}
-    return {"dataset": "case", "stage": stage, **room}
+    room = {} if case["stage"] == "pt" else {"cutoff_len": 1024}
+    return {"dataset": "case", "stage": case["stage"], **room, **case.get("change", {})}
+
+
+def picture() -> bytes:
+    """A PNG of 28 x 28 white points."""
+    head = struct.pack(">IIBBBBB", 28, 28, 8, 2, 0, 0, 0)
+    lines = zlib.compress((b"\0" + b"\xff" * 84) * 28)
+    parts = ((b"IHDR", head), (b"IDAT", lines), (b"IEND", b""))
+    chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def write_project(workspace: Workspace, purpose: str, values: dict[str, Any]) -> None:

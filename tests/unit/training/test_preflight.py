@@ -64,9 +64,10 @@ def test_each_fault_of_a_dataset_is_found(furnished: Workspace, case: dict[str, 
     made.write_rows(furnished.registry / "case.jsonl", case["rows"])
     (furnished.registry / "case.JSONL").write_bytes((furnished.registry / "case.jsonl").read_bytes())
     made.write_info(furnished, {"case": case["entry"]})
-    made.write_project(furnished, "train", made.changed("train", made.dataset_change(case["stage"])))
+    made.write_project(furnished, "train", made.changed("train", made.dataset_change(case)))
     report = made.check(furnished)
-    assert sorted(set(made.harmful(report))) == sorted(case["found"])
+    found = {name for name in made.harmful(report) if not name.startswith("infer.")}
+    assert sorted(found) == sorted(case["found"])
 
 
 def test_a_clean_project_has_no_finding_and_its_rows_are_counted(furnished: Workspace) -> None:

@@ -88,6 +88,18 @@ ROW_FAULTS: Mapping[str, RowFault] = MappingProxyType(
             "error", False, "a function call is no JSON of name and arguments", _STOPS,
             'Write {"name": …, "arguments": {…}}.',
         ),
+        "data.media-unsupported": RowFault(
+            "error", False, "the template takes none of the pictures, videos or sounds", _STOPS,
+            "Take a model with a template for them, such as qwen2_vl, or take the column out of `columns`.",
+        ),
+        "data.media-count": RowFault(
+            "error", False, "<image>, <video> or <audio> stands more or less often than there are files",
+            _STOPS, "Write it once for each file, where it belongs in the question.",
+        ),
+        "data.media-missing": RowFault(
+            "error", False, "the file of a picture, video or sound is not there", _STOPS,
+            "Put it below media_dir (the folder of dataset_info.json, unless train.yaml says otherwise).",
+        ),
     }
 )  # fmt: skip
 

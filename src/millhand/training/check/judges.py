@@ -6,6 +6,7 @@ the template asks of a text (``data/formatter.py``).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,14 @@ import orjson
 
 from millhand.datasets.info import columns_of, tags_of
 from millhand.training.check.lengths import Dialogue, Lengths, Message
+from millhand.training.check.media import Media, MediaJudge
 
 Row = Mapping[str, Any]
 # The fault's id, or None of a row that is trained on as it should be.
 Judge = Callable[[Row], str | None]
 
 _ANSWERS_NEEDED = {"sft": 1, "rm": 2, "dpo": 2, "kto": 2}
+_ANY = Media()
 _TURN = ("user", "assistant")
 _ASKING, _ANSWERING = ("user", "observation"), ("assistant", "function")
 
@@ -29,12 +32,13 @@ class Use:
     """What the rows are for.
 
     ``thought`` are the words that a reasoning template looks for in an answer, ``lengths`` what decides how
-    long a row is, where that matters.
+    long a row is, where that matters, ``media`` what decides which pictures are taken.
     """
 
     stage: str = "sft"
     thought: tuple[str, ...] = ()
     lengths: Lengths | None = None
+    media: Media = _ANY
 
 
 def make_judge(entry: Mapping[str, Any], use: Use) -> AlpacaJudge | ConversationJudge:
@@ -44,9 +48,10 @@ def make_judge(entry: Mapping[str, Any], use: Use) -> AlpacaJudge | Conversation
     return ConversationJudge(entry, use)
 
 
-class _Base:
+class _Base(ABC):
     def __init__(self, entry: Mapping[str, Any], use: Use) -> None:
         self.columns = columns_of(entry)
+        self.media = MediaJudge(entry, use.media)
         self.ranking, self.stage = bool(entry.get("ranking")), use.stage
         self.encodes = use.stage != "pt"  # pre-training takes the first text and no template
 
@@ -54,6 +59,15 @@ class _Base:
         """What stands in the column that a member is mapped to; absent is null, as Arrow has it."""
         column = self.columns[member]
         return row.get(column) if column else None
+
+    @abstractmethod
+    def rendered(self, row: Row) -> Dialogue:
+        """A row without a fault as the converter makes it."""
+
+    def pictures(self, row: Row) -> str | None:
+        """The fault of what is no text in a row."""
+        needed = self.media.needed and self.encodes
+        return self.media(row, self.rendered(row)) if needed else None
 
     def around(self, row: Row) -> str | None:
         """The fault of system and tools."""
@@ -91,10 +105,28 @@ class AlpacaJudge(_Base):
         self.response = self.columns["response"] or ""
         others = ("history", "system", "tools", "kto_tag")
         # Nearly all rows are of this kind; for them a few comparisons must do.
-        self.simple = use.stage == "sft" and not self.ranking and not any(self.columns[m] for m in others)
+        plain = not any(self.columns[m] for m in others) and not self.media.needed
+        self.simple = use.stage == "sft" and not self.ranking and plain
 
     def __call__(self, row: Row) -> str | None:
         """The fault of a row."""
+        return self._text_fault(row) or self.pictures(row)
+
+    def rendered(self, row: Row) -> Dialogue:
+        """A row without a fault as the converter makes it."""
+        history = self.value(row, "history")
+        pairs = history if isinstance(history, list) else []
+        messages: list[Message] = [
+            (role, _text(text)) for pair in pairs for role, text in zip(_TURN, pair, strict=False)
+        ]
+        asked = [part for part in (self.value(row, "prompt"), self.value(row, "query")) if part]
+        messages.append(("user", "\n".join(map(_text, asked))))
+        members = ("chosen", "rejected") if self.ranking else ("response",)
+        texts = [self.value(row, member) for member in members]
+        answers: list[Message] = [("assistant", text) for text in texts if isinstance(text, str)]
+        return self.dialogue(messages, answers, row, self.value(row, "system"))
+
+    def _text_fault(self, row: Row) -> str | None:
         if self.simple:
             answer, prompt, query = row.get(self.response), row.get(self.prompt), row.get(self.query)
             if type(answer) is str is type(prompt) and prompt and (query is None or type(query) is str):
@@ -130,20 +162,6 @@ class AlpacaJudge(_Base):
         count = int(isinstance(answer, str))
         return self.answers(count, labelled=False) or (_empty([answer]) if count and self.encodes else None)
 
-    def rendered(self, row: Row) -> Dialogue:
-        """A row without a fault as the converter makes it."""
-        history = self.value(row, "history")
-        pairs = history if isinstance(history, list) else []
-        messages: list[Message] = [
-            (role, _text(text)) for pair in pairs for role, text in zip(_TURN, pair, strict=False)
-        ]
-        asked = [part for part in (self.value(row, "prompt"), self.value(row, "query")) if part]
-        messages.append(("user", "\n".join(map(_text, asked))))
-        members = ("chosen", "rejected") if self.ranking else ("response",)
-        texts = [self.value(row, member) for member in members]
-        answers: list[Message] = [("assistant", text) for text in texts if isinstance(text, str)]
-        return self.dialogue(messages, answers, row, self.value(row, "system"))
-
 
 class ConversationJudge(_Base):
     """Rows with a list of messages, in the sharegpt or the openai form."""
@@ -159,6 +177,9 @@ class ConversationJudge(_Base):
 
     def __call__(self, row: Row) -> str | None:
         """The fault of a row."""
+        return self._text_fault(row) or self.pictures(row)
+
+    def _text_fault(self, row: Row) -> str | None:
         raw = self.value(row, "messages")
         if not isinstance(raw, list) or not all(isinstance(message, dict) for message in raw):
             return "data.no-messages"

@@ -19,6 +19,7 @@ from millhand.training.check.hub import check_hub
 from millhand.training.check.judges import Use
 from millhand.training.check.keys import check_keys
 from millhand.training.check.machine import Machine
+from millhand.training.check.media import Media
 from millhand.training.check.pair import check_pair
 from millhand.training.check.pod import check_pod
 from millhand.training.check.rule import apply
@@ -219,10 +220,17 @@ class Preflight:
         path = local_file(info, name, self.knowledge.entry)
         if stage == "pt" and config.packing is not False and isinstance(path, Path):
             yield from check_amount(config, name, text_bytes(info, name, path, 64 * config.cutoff_len))
-        use = Use(stage, self._thought(config), lengths_of(config, stage))
+        use = Use(stage, self._thought(config), lengths_of(config, stage), self._media(config, info))
         yield from self._dataset(info, name, use)
         tally = self._seen[info.folder, name, use]
         yield from check_cuts(config, name, key, tally.rows, tally.cuts)
+
+    def _media(self, config: Config, info: Info) -> Media:
+        """What the template takes in, and where LLaMA-Factory looks for files."""
+        template = self.knowledge.templates.get(str(config.template))
+        given = config.media_dir
+        folder = config.root / given if isinstance(given, str) else info.folder
+        return Media(template.media if template else None, (folder, config.root))
 
     def _thought(self, config: Config) -> tuple[str, ...]:
         template = self.knowledge.templates.get(str(config.template))
@@ -234,7 +242,8 @@ class Preflight:
         """Check a dataset of the workspace for what its columns are for."""
         info = self._info(self.workspace.registry)
         if info is not None:
-            self.report.findings += self._dataset(info, name, Use(_stage_of(info, name)))
+            use = Use(_stage_of(info, name), media=Media(None, (info.folder, self.workspace.root)))
+            self.report.findings += self._dataset(info, name, use)
 
     def _dataset(self, info: Info, name: str, use: Use) -> Iterator[Finding]:
         if (info.folder, name, use) in self._seen:
