@@ -13,7 +13,7 @@ from millhand.pods.lease import Terms
 from millhand.pods.podfile import PodFile, RunPodSpec
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.keys import workspace_key
-from millhand.pods.runpod.logs import container_log, host_keys
+from millhand.pods.runpod.logs import read_host_keys
 from millhand.pods.runpod.models import PodState
 from millhand.pods.runpod.prospect import Prospect, prospect
 from millhand.pods.runpod.ready import LIMIT_S, HostUnusableError, wait_ready
@@ -243,7 +243,7 @@ def _reached(workspace: Workspace, account: RunPod, entry: PodEntry, state: PodS
     direct = state.direct
     if direct is None:
         raise MillhandError(f"The pod {entry.name} has no SSH port.", mend="`millhand down` ends it.")
-    keys = host_keys(container_log(account, state.id))
+    keys = read_host_keys(account, state.id)
     private = workspace_key(workspace).private
     return RentedPod(entry, direct.host, direct.port, direct.username, private, keys, entry.terms.volume)
 

@@ -60,8 +60,8 @@ def named(releaser: Releaser, text: str) -> list[PodEntry]:
     found = [entry for entry in alive if wanted in ("", entry.name, entry.run, entry.pod_file)]
     if found or not text:
         return found
-    if any(text in (e.name, e.run, wanted) for e in releaser.ledger.entries()):
-        return []
+    if any(wanted in (e.name, e.run, e.pod_file) for e in releaser.ledger.entries()):
+        return []  # it was there, and is over
     known = [name for entry in alive for name in (entry.name, entry.run, entry.pod_file) if name]
     mend = did_you_mean(text, known) or "`millhand pods` lists them. Pods of others are not touched."
     raise UsageError(f"No pod {text!r} is in this workspace's ledger.", mend=mend)

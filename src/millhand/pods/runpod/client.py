@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -31,6 +32,8 @@ from millhand.shell import Secret
 from millhand.workspace import Workspace
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
     from tenacity import RetryCallState
 
@@ -231,10 +234,15 @@ class RunPod:
         import httpx
 
         # a proxy of the environment has no business with an API on this machine
-        trust = urlsplit(self.url).hostname not in _LOOPBACK
+        parts = urlsplit(self.url)
+        trust = parts.hostname not in _LOOPBACK
         headers = {"Authorization": f"Bearer {self.key.reveal()}", "User-Agent": "millhand"}
         timeout = httpx.Timeout(timeout_s, connect=15.0)
-        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=trust)
+        # plain http goes to this machine only, where there is nothing to verify
+        verify = _certificates() if parts.scheme == "https" else False
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=trust, verify=verify
+        )
 
     def _check(self, answer: httpx.Response, asked: str) -> httpx.Response:
         if answer.is_success:
@@ -281,6 +289,14 @@ def open_account(workspace: Workspace, waits: Waits | None = None) -> RunPod:
         mend = f"Write {KEY_NAME}=… into .env: a key from https://console.runpod.io/user/settings."
         raise UsageError(f"{KEY_NAME} is not set.", mend=mend)
     return RunPod(workspace.settings().get(URL_NAME) or URL, key, waits or Waits())
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that are trusted: reading them takes longer than a request."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _wait_s(state: RetryCallState) -> float:

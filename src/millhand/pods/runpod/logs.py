@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from millhand.pods.runpod.client import RunPod
@@ -16,12 +16,15 @@ from millhand.pods.runpod.errors import OutcomeUnknownError, masked
 
 # ssh-keygen -l as RunPod's start script prints it: `256 SHA256:… root@host (ED25519)`
 _FINGERPRINT = re.compile(r"^\s*\d+ (SHA256:[A-Za-z0-9+/]{43})=? .*\((?:RSA|DSA|ECDSA|ED25519)\)\s*$")
-_BEGIN, _END = "SSH host keys:", "pod is ready"
+_BEGIN = "SSH host keys:"
 _TAIL = 5000
+_AGAIN_S = (0.0, 2.0, 5.0)
 
 
-def container_log(account: RunPod, pod_id: str, *, tail: int = _TAIL, limit_s: float = 5.0) -> Iterator[str]:
-    """Yield the lines that a pod's container printed, then those that come within ``limit_s`` seconds.
+def container_log(
+    account: RunPod, pod_id: str, *, tail: int = _TAIL, quiet_s: float = 1.0, limit_s: float = 5.0
+) -> Iterator[str]:
+    """Yield the lines that a pod's container printed, until none comes for a while, or ``limit_s`` is over.
 
     Raises:
         ApiError: The log cannot be read.
@@ -32,7 +35,7 @@ def container_log(account: RunPod, pod_id: str, *, tail: int = _TAIL, limit_s: f
     query = {"source": "container", "tail": str(tail)}
     try:
         with account.stream(path, query, limit_s) as answer:
-            yield from _lines(answer.iter_lines(), time.monotonic() + limit_s)
+            yield from _lines(answer.iter_lines(), quiet_s, limit_s)
     except (httpx.ReadTimeout, httpx.RemoteProtocolError):
         return  # nothing more came, or the server closed the stream
     except httpx.HTTPError as error:
@@ -40,7 +43,7 @@ def container_log(account: RunPod, pod_id: str, *, tail: int = _TAIL, limit_s: f
         raise OutcomeUnknownError(f"The log of pod {pod_id} cannot be read: {reason}") from None
 
 
-def host_keys(lines: Iterator[str]) -> tuple[str, ...]:
+def host_keys(lines: Iterable[str]) -> tuple[str, ...]:
     """The fingerprints of the container's newest start, as ``SHA256:…``; empty where none was printed.
 
     A restarted container prints a new set below the old one: only the last counts.
@@ -52,18 +55,32 @@ def host_keys(lines: Iterator[str]) -> tuple[str, ...]:
         match = _FINGERPRINT.match(line)
         if match:
             found.append(match[1])
-        if _END in line.lower() and found:
-            break
     return tuple(dict.fromkeys(found))
 
 
-def _lines(stream: Iterator[str], end_s: float) -> Iterator[str]:
+def read_host_keys(account: RunPod, pod_id: str) -> tuple[str, ...]:
+    """The fingerprints of a pod's sshd; asked again for a few seconds, as the log may lag behind.
+
+    Raises:
+        ApiError: The log cannot be read.
+    """
+    for wait_s in _AGAIN_S:
+        account.waits.sleep(wait_s)
+        found = host_keys(container_log(account, pod_id))
+        if found:
+            return found
+    return ()
+
+
+def _lines(stream: Iterator[str], quiet_s: float, limit_s: float) -> Iterator[str]:
+    began = last = time.monotonic()
     for event in stream:
         name, _, value = event.partition(":")
-        line = _line(value) if name == "data" else None
+        line, now = _line(value) if name == "data" else None, time.monotonic()
         if line is not None:
+            last = now
             yield line
-        if time.monotonic() > end_s:  # the server's pings keep the stream open for ever
+        if now - last > quiet_s or now - began > limit_s:  # pings keep the stream open for ever
             return
 
 
