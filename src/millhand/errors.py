@@ -7,6 +7,7 @@
     │   └── NoWorkspaceError   no workspace in this folder or above it
     ├── FindingsError          the input has faults, all of them listed: exit 3
     ├── CommandError           a program ended with a code that is not 0
+    ├── PodLostError           the pod is gone; another can go on with what is safe
     ├── TrainingError          LLaMA-Factory did not do what was asked, whatever its exit code says
     ├── StoppedError           stopped on request; what is done is kept: exit 130
     └── MissingPackageError    an optional package is needed and not installed
@@ -111,6 +112,10 @@ class CommandError(MillhandError):
     def __init__(self, shown: str, code: int, tail: str, *, mend: str = "") -> None:
         self.shown, self.code, self.tail = shown, code, tail
         super().__init__(f"`{shown}` ended with code {code}:\n{tail.rstrip()}", mend=mend)
+
+
+class PodLostError(MillhandError):
+    """The pod is gone, with all that did not lie on a network volume. Another one can go on."""
 
 
 class TrainingError(MillhandError):

@@ -456,9 +456,9 @@ def test_a_tunnel_ends_only_the_way_that_was_ended(pod: SshPod) -> None:
 def test_a_wanted_port_is_taken_or_refused_and_nobody_at_the_far_end_is_a_reset(pod: SshPod) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"Port {port}"), pod.forward(1, local_port=port):
+        with pytest.raises(UsageError, match=f"Port {port}"), pod.forward(1, at=port):
             pass
-    with pod.forward(1, local_port=port) as given:
+    with pod.forward(1, at=port) as given:
         assert given == port
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{port}/")

@@ -170,6 +170,12 @@ class Pod(Protocol):
     def shared(self) -> bool:
         """Whether its workspace is the client's own, so that nothing need be brought or fetched."""
 
+    def claim(self, run: str) -> None:
+        """Say for which run the pod is needed; a rented one is rented for it, when first used."""
+
+    def release(self) -> object:
+        """Give back what was rented for the claimed run, whose results are safe; else do nothing."""
+
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Run a command to its end. It must be safe to repeat: a lost connection may ask for it again."""
 

@@ -44,6 +44,12 @@ class FakePod:
         self._script = [(matcher, _answers(answer)) for matcher, answer in (script or {}).items()]
         self._jobs, self._files, self._ports = dict(jobs or {}), set(files), dict(ports or {})
 
+    def claim(self, run: str) -> None:
+        """Nothing: it is there for every run."""
+
+    def release(self) -> None:
+        """Nothing: it was not rented."""
+
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Answer as scripted."""
         self.commands.append(command)

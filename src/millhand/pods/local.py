@@ -43,6 +43,12 @@ class LocalPod:
         self.root = root
         self.python = python
 
+    def claim(self, run: str) -> None:
+        """Nothing: it is there for every run."""
+
+    def release(self) -> None:
+        """Nothing: it was not rented."""
+
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Run a command to its end and return what it printed.
 

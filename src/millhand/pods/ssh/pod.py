@@ -63,6 +63,12 @@ class SshPod:
         """The workspace there, absolute, links resolved. Asks the pod at first."""
         return self.agents.root()
 
+    def claim(self, run: str) -> None:
+        """Nothing: it is there for every run."""
+
+    def release(self) -> None:
+        """Nothing: it was not rented."""
+
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Run a command to its end and return what it printed, 16 MiB of each stream at most.
 
@@ -116,17 +122,17 @@ class SshPod:
         """Bring files and folders of the pod's workspace to the client's."""
         raise NotImplementedError
 
-    def forward(self, port: int, *, local_port: int = 0) -> AbstractContextManager[int]:
+    def forward(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
         """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port.
 
         Args:
             port: The pod's.
-            local_port: The client's; 0 takes a free one.
+            at: The client's; 0 takes a free one.
 
         Raises:
-            UsageError: ``local_port`` is in use.
+            UsageError: ``at`` is in use.
         """
-        return tunnel(lambda: self.connection.open_tunnel(port), local_port)
+        return tunnel(lambda: self.connection.open_tunnel(port), at)
 
     def close(self) -> None:
         """Hang up. Jobs go on; tethered ones end soon."""
