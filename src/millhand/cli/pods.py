@@ -41,9 +41,9 @@ def pods(all_: bool, as_json: bool) -> None:
     if not rows:
         say("No pod is rented. Next: millhand up l4 --dry-run")
         return
-    columns = ("pod", "for", "GPU", "where", "status", "age", "$/h", "spent $", "ends in")
+    columns = ("pod", "GPU", "status", "age", "$/h", "spent $", "ends in")
     print_table("", columns, [
-        (r.pod, r.run or r.pod_file, r.gpu, r.where, r.status, _span(r.age_h), f"{r.usd_per_hour:.2f}",
+        (r.pod, _short(r.gpu), r.status.lower(), _span(r.age_h), f"{r.usd_per_hour:.2f}",
          f"{r.spent_usd:.2f}", _span(r.left_h))
         for r in rows
     ])  # fmt: skip
@@ -65,15 +65,24 @@ def cost(run: str, as_json: bool) -> None:
     if not rows:
         say(f"Nothing was rented for {run}." if run else "Nothing was rented yet.")
         return
-    columns = ("pod", "for", "GPU", "hours", "$/h", "expected $", "ledger $", "billed $", "difference")
-    table: list[tuple[object, ...]] = [
-        (r.pod, r.run or r.pod_file, r.gpu, f"{r.hours:.2f}", f"{r.usd_per_hour:.2f}",
-         f"{r.expected_usd:.2f}", f"{r.ledger_usd:.2f}", _money(r.bill_usd), r.difference)
+    columns = ("pod", "GPU", "hours", "expected $", "ledger $", "billed $")
+    table = [
+        (
+            r.pod,
+            _short(r.gpu),
+            f"{r.hours:.2f}",
+            f"{r.expected_usd:.2f}",
+            f"{r.ledger_usd:.2f}",
+            _money(r.bill_usd),
+        )
         for r in rows
-    ]  # fmt: skip
+    ]
     billed = [r.bill_usd for r in rows if r.bill_usd is not None]
     sums = (f"{sum(r.expected_usd for r in rows):.2f}", f"{sum(r.ledger_usd for r in rows):.2f}")
-    print_table("", columns, [*table, ("all", "", "", "", "", *sums, f"{sum(billed):.2f}", "")])
+    print_table("", columns, [*table, ("all", "", "", *sums, f"{sum(billed):.2f}")])
+    for r in rows:
+        if r.difference:
+            say(f"{r.pod}: {r.difference}.")
     say("Network volumes are billed besides, rented or not.")
 
 
@@ -98,12 +107,16 @@ def reap(dry_run: bool, as_json: bool) -> None:
     print_table("", columns, [(r.pod, r.action, r.why, f"{r.spent_usd:.2f}") for r in done])
 
 
+def _short(gpu: str) -> str:
+    """A GPU's name without its maker: a terminal is narrow."""
+    return gpu.removeprefix("NVIDIA ").removeprefix("GeForce ")
+
+
 def _span(hours: float | None) -> str:
-    """``1 h 05 min``."""
+    """``12 min``, ``2.1 h``."""
     if hours is None:
         return ""
-    minutes = max(0, round(hours * 60))
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+    return f"{max(0.0, hours * 60):.0f} min" if hours < 1 else f"{hours:.1f} h"
 
 
 def _money(usd: float | None) -> str:
