@@ -6,15 +6,15 @@ The pod's side is :mod:`millhand.pods.keeper`. A pod's container starts it at ea
 
 from __future__ import annotations
 
-import base64
 from typing import Literal
 
 import msgspec
 
 from millhand.errors import MillhandError
+from millhand.pods import carried
 from millhand.pods.base import Pod
 from millhand.pods.bundle import boot_argv as stdin_boot_argv
-from millhand.pods.bundle import bundle, program
+from millhand.pods.bundle import bundle
 from millhand.shell import Command, Secret
 
 MODULES = (
@@ -26,7 +26,7 @@ MODULES = (
     "millhand.pods.keeper",
 )
 ENTRY = "sys.exit(millhand.pods.keeper.main())"
-_BOOT = "import base64,os,sys,zlib;exec(zlib.decompress(base64.b64decode(os.environ['MILLHAND_KEEPER'])))"
+_PROGRAM = "MILLHAND_KEEPER"
 _ANSWER_S = 60.0
 
 
@@ -87,13 +87,12 @@ class LeaseState(msgspec.Struct, frozen=True, kw_only=True):
 
 def boot_argv(python: str = "python3") -> tuple[str, ...]:
     """The container's command for the keeper, to be put in the background of what the image starts."""
-    return (python, "-I", "-S", "-c", _BOOT, "hold")
+    return (*carried.boot_argv(_PROGRAM, python), "hold")
 
 
 def boot_env(terms: Terms) -> dict[str, str]:
     """The container's environment for :func:`boot_argv`: the keeper's program and the lease. No secret."""
-    packed = base64.b64encode(program(MODULES, ENTRY)).decode("ascii")
-    return {"MILLHAND_KEEPER": packed, "MILLHAND_LEASE": lease_text(terms)}
+    return {_PROGRAM: carried.packed(MODULES, ENTRY), "MILLHAND_LEASE": lease_text(terms)}
 
 
 def lease_text(terms: Terms) -> str:

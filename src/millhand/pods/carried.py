@@ -1,0 +1,25 @@
+"""A program of travelling modules in one environment variable: for where standard input is taken.
+
+A container's command and a detached job have no input of their own to read a program from, and an argument
+list is seen by every user of the machine and is short.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from functools import cache
+
+from millhand.pods.bundle import program
+
+
+def boot_argv(variable: str, python: str = "python3") -> tuple[str, ...]:
+    """The command that runs the program in ``variable``, isolated and without site-packages."""
+    code = f"import base64,os,sys,zlib;exec(zlib.decompress(base64.b64decode(os.environ[{variable!r}])))"
+    return (python, "-I", "-S", "-X", "utf8", "-c", code)
+
+
+@cache
+def packed(modules: Sequence[str], entry: str) -> str:
+    """The variable's value; the arguments are those of :func:`millhand.pods.bundle.program`."""
+    return base64.b64encode(program(modules, entry)).decode("ascii")
