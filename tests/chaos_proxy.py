@@ -5,6 +5,7 @@
     with ChaosProxy(sshd.port) as line:
         ...connect to 127.0.0.1:line.port...
         line.freeze()          # connections stand, nothing passes: a half-open connection
+        line.freeze(only_answers=True)
         line.thaw()
         line.cut()             # reset all connections
         line.cut_after(10_000) # and those that are made later, once so many bytes have passed, once
@@ -36,8 +37,8 @@ class ChaosProxy:
         self.target, self.delay_s, self.bytes_per_s = target, delay_s, bytes_per_s
         self.passed = 0  # bytes, both ways, all connections
         self.connections = 0  # that were let in
-        self.may_pass = threading.Event()
-        self.may_pass.set()
+        self.may_ask, self.may_answer = threading.Event(), threading.Event()
+        self.thaw()
         self._limit: int | None = None
         self._allowed = True
         self._lines: set[_Line] = set()
@@ -46,13 +47,16 @@ class ChaosProxy:
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def freeze(self) -> None:
+    def freeze(self, *, only_answers: bool = False) -> None:
         """Let nothing pass any more; connections stand, new ones too."""
-        self.may_pass.clear()
+        self.may_answer.clear()
+        if not only_answers:
+            self.may_ask.clear()
 
     def thaw(self) -> None:
         """Let pass what waits."""
-        self.may_pass.set()
+        self.may_ask.set()
+        self.may_answer.set()
 
     def cut(self) -> int:
         """Reset all connections; how many."""
@@ -145,10 +149,12 @@ class _Line:
         for end in (self._near, self._far):
             end.settimeout(None)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for source, sink in ((self._near, self._far), (self._far, self._near)):
+        there = (self._near, self._far, self._proxy.may_ask)
+        back = (self._far, self._near, self._proxy.may_answer)
+        for source, sink, may_pass in (there, back):
             waiting: queue.Queue[tuple[float, bytes]] = queue.Queue(maxsize=4096)
             threading.Thread(target=self._read, args=(source, waiting), daemon=True).start()
-            threading.Thread(target=self._write, args=(sink, waiting), daemon=True).start()
+            threading.Thread(target=self._write, args=(sink, waiting, may_pass), daemon=True).start()
 
     def reset(self) -> None:
         self._cut = True
@@ -165,11 +171,13 @@ class _Line:
                 data = b""
             waiting.put((time.monotonic() + self._proxy.delay_s, data))
 
-    def _write(self, sink: socket.socket, waiting: queue.Queue[tuple[float, bytes]]) -> None:
+    def _write(
+        self, sink: socket.socket, waiting: queue.Queue[tuple[float, bytes]], may_pass: threading.Event
+    ) -> None:
         while True:
             due, data = waiting.get()
             time.sleep(max(0.0, due - time.monotonic()))
-            self._proxy.may_pass.wait()
+            may_pass.wait()
             if not data or self._cut or not self._pass(sink, data):
                 break
         with contextlib.suppress(OSError):

@@ -66,12 +66,14 @@ class Session:
             RefusedError: The agent did not do it.
         """
         wire.send(self.stream, header, payload)
+        self.stream.flush()
         self.hello()
         return self._answer()
 
     def hello(self) -> dict[str, Any]:
         """What the agent says of itself: ``root``, ``python``, ``pid``."""
         if self._hello is None:
+            self.stream.flush()
             try:
                 self._hello, _ = self._answer()
             except RefusedError:

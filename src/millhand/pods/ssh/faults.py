@@ -4,7 +4,9 @@
 
     ConnectError            no connection, and trying again will not help
     ├── UnreachableError    nobody answers now: trying again may help
-    └── HostKeyError        the machine cannot prove to be the one that was meant
+    ├── HostKeyError        the machine cannot prove to be the one that was meant
+    └── NoAgentError        no agent comes up there: no Python, or none that is new enough
+    AgentError              an agent that was there ended
     ConnectionLostError     an established connection broke; what was asked may or may not have been done
 """
 
@@ -29,5 +31,9 @@ class ConnectionLostError(MillhandError):
     """An established connection broke."""
 
 
-class AgentError(MillhandError):
+class NoAgentError(ConnectError):
     """No agent came up at the other end: no Python there, or none that is new enough."""
+
+
+class AgentError(MillhandError):
+    """An agent that was there ended by itself."""

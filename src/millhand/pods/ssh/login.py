@@ -32,8 +32,17 @@ def log_in(transport: paramiko.Transport, address: Address) -> None:
         ConnectError: There is no key, or none that is taken.
         UnreachableError: The other end hung up.
     """
+    agent = _agent()
+    try:
+        _try_keys(transport, address, agent.get_keys() if agent else ())
+    finally:
+        if agent:
+            agent.close()
+
+
+def _try_keys(transport: paramiko.Transport, address: Address, held: tuple[paramiko.AgentKey, ...]) -> None:
     attempts = _Attempts()
-    for key in _keys(address, attempts):
+    for key in _keys(address, held, attempts):
         attempts.tried += 1
         try:
             if not transport.auth_publickey(address.user, key):
@@ -48,10 +57,11 @@ def log_in(transport: paramiko.Transport, address: Address) -> None:
     raise _refused(address, attempts)
 
 
-def _keys(address: Address, attempts: _Attempts) -> Iterator[paramiko.PKey]:
+def _keys(
+    address: Address, held: tuple[paramiko.AgentKey, ...], attempts: _Attempts
+) -> Iterator[paramiko.PKey]:
     """Keys in OpenSSH's order: those named that the agent holds, those in files, the agent's others."""
     files = address.key_files or default_keys()
-    held = _agent_keys()
     named = {_public_blob(path) for path in files}
     yield from (key for key in held if key.asbytes() in named)
     in_agent = {key.asbytes() for key in held}
@@ -63,11 +73,11 @@ def _keys(address: Address, attempts: _Attempts) -> Iterator[paramiko.PKey]:
         yield from (key for key in held if key.asbytes() not in named)
 
 
-def _agent_keys() -> tuple[paramiko.AgentKey, ...]:
+def _agent() -> paramiko.Agent | None:
     try:
-        return tuple(paramiko.Agent().get_keys())
+        return paramiko.Agent()
     except (paramiko.SSHException, OSError):
-        return ()
+        return None
 
 
 def _public_blob(path: Path) -> bytes:

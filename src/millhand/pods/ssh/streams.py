@@ -11,18 +11,20 @@ import shlex
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 import paramiko
 
 from millhand.pods.bundle import boot_argv
-from millhand.pods.ssh.faults import AgentError, ConnectionLostError
+from millhand.pods.ssh.faults import ConnectionLostError, NoAgentError
 
 MARK = "millhand-agent "
 START_S = 60.0  # a Python on a cold network volume
 _NOISE = 1 << 20
 _BUFFER = 1 << 16
 _SAID = 4000
+_BROKEN = (paramiko.SSHException, EOFError, OSError)
 OLDEST = (3, 8)
 # Runs under any Python 3: says which one it is, and where that will do, runs what follows as BOOT does.
 _STAGE = f"""\
@@ -40,6 +42,8 @@ def _packed(source: str) -> bytes:
 
 class Stream:
     """Bytes to and from an agent. A context manager; usable as :mod:`millhand.pods.wire`'s reader and writer.
+
+    One thread may read while another writes.
 
     Args:
         channel: A session channel on which nothing runs yet.
@@ -64,18 +68,17 @@ class Stream:
         self._rest: bytes | None = None  # what came after the mark; None before the mark
         try:
             channel.exec_command(shlex.join(boot_argv(python)))
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except _BROKEN as error:
             raise self._fault(error) from error
-        self.write(_packed(_STAGE) + agent)
+        self._send(_packed(_STAGE) + agent)
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes, at least one; ``b""`` where the agent ended.
 
         Raises:
             ConnectionLostError: The connection broke.
-            AgentError: No agent came up.
+            NoAgentError: No agent came up.
         """
-        self.flush()
         if self._rest is None:
             self._rest = self._after_the_mark()
         if self._rest:
@@ -88,7 +91,7 @@ class Stream:
 
         Raises:
             ConnectionLostError: The connection broke.
-            AgentError: The agent ended, or did not come up.
+            NoAgentError: The agent ended, or did not come up.
         """
         if len(data) >= _BUFFER:
             self.flush()
@@ -107,12 +110,13 @@ class Stream:
     def _send(self, data: bytes | bytearray) -> None:
         try:
             self._channel.sendall(memoryview(data))  # type: ignore[arg-type]
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except _BROKEN as error:
             raise self._fault(error) from error
 
     def close(self) -> None:
         """Close it; the agent reads the end of its input."""
-        self._channel.close()
+        with suppress(*_BROKEN):
+            self._channel.close()
         if self._on_close is not None:
             self._on_close()
             self._on_close = None
@@ -175,26 +179,26 @@ class Stream:
     def _check_version(self, version: str) -> None:
         major, _, minor = version.partition(".")
         if (int(major), int(minor)) < OLDEST:
-            raise AgentError(
+            raise NoAgentError(
                 f"{self._python} on {self._place} is Python {version}; Millhand needs 3.8 or later there.",
                 mend="Install a newer one and name it with `python:` in the pod file.",
             )
 
-    def _no_agent(self, heard: bytes) -> AgentError:
+    def _no_agent(self, heard: bytes) -> NoAgentError:
         said = heard[-_SAID:].decode("utf-8", "replace").strip()
         ended = self.farewell()
         if "exit code 127" in ended or "exit code 126" in ended:
-            return AgentError(
+            return NoAgentError(
                 f"There is no {self._python} on {self._place} that runs.",
                 mend="Install one there (`apt-get install python3`), or name another with `python:` in the "
                 "pod file.",
             )
-        return AgentError(
+        return NoAgentError(
             f"{self._place} lets nobody run a command: it ended with {ended}\n{said}".rstrip(),
             mend="The account needs a shell that runs commands; try `ssh HOST true`.",
         )
 
-    def _fault(self, error: Exception) -> ConnectionLostError | AgentError:
+    def _fault(self, error: Exception) -> ConnectionLostError | NoAgentError:
         if self._channel.get_transport().is_active() and self._channel.closed:
             return self._no_agent(b"")
         return self._lost(error)
