@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from millhand.errors import FindingsError
-from millhand.training.check.preflight import OF_A_RUN
 from millhand.workspace import Workspace
 from tests.cases import check as made
 
@@ -82,11 +81,6 @@ class Outcome:
     def wrong(self) -> bool:
         """The check says that it fails, and LLaMA-Factory takes it unharmed."""
         return self.real["verdict"] == "accepted" and bool(self.errors)
-
-    @property
-    def own(self) -> bool:
-        """It is wrong only in what `millhand train` asks of a run beyond LLaMA-Factory."""
-        return self.wrong and all(error in OF_A_RUN for error in self.errors)
 
 
 @dataclass

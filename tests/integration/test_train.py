@@ -229,10 +229,29 @@ def test_without_do_train_nothing_starts_where_llamafactory_would_end_with_0_unt
 
 
 def test_a_config_that_llamafactory_refuses_is_shown_with_its_reason(bench: Bench) -> None:
-    bench.configure(evaluation_strategy="steps")
+    # nothing but transformers can tell which kinds of model it knows
+    config = bench.root / "models" / "tiny" / "config.json"
+    config.write_text(config.read_text().replace('"qwen3"', '"unheard_of"'))
     _, err = bench.call("train", "qa", code=1)
-    assert "evaluation_strategy" in err
+    assert "unheard_of" in err
     assert "before its first step" in err
+
+
+def test_what_the_check_finds_stops_a_run_before_it_starts(bench: Bench) -> None:
+    bench.configure(evaluation_strategy="steps")
+    rows = bench.root / "dataset_registry" / "bicycle" / "rows.jsonl"
+    rows.write_text(rows.read_text() + "no row\n")
+    _, err = bench.call("train", "qa", code=3)
+    assert "config.renamed-key" in err
+    assert "data.broken-row" in err
+    assert "Nothing was started." in err
+    assert not (bench.root / ".millhand" / "jobs").exists()
+
+
+def test_a_warning_of_the_check_is_said_and_the_run_goes_on(bench: Bench) -> None:
+    bench.configure(val_size=0.1, max_steps=2)
+    _, err = bench.call("train", "qa")
+    assert "[eval.val-unused]" in err
 
 
 def test_torchrun_takes_paths_with_blanks_and_a_small_machine_gets_one_thread(

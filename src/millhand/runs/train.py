@@ -27,7 +27,7 @@ from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Ledger, Run
 from millhand.runs.places import home_of, pod_settings
 from millhand.runs.plan import VERIFIED, choose, fingerprint
-from millhand.training.check import check_train
+from millhand.training.check.preflight import Preflight
 from millhand.training.effective import render, train_values
 from millhand.training.project import Project
 from millhand.workspace import STATE, Workspace
@@ -94,9 +94,12 @@ class Training:
 
     def _checked(self) -> dict[str, Any]:
         values = self.project.values("train")
-        findings = check_train(self.workspace, self.project, values)
-        if findings:
-            raise FindingsError(findings, message="Nothing was started.")
+        report = Preflight(self.workspace).training(self.project)
+        if report.count("error"):
+            raise FindingsError(report.findings, message="Nothing was started.")
+        for finding in report.findings:
+            if finding.severity == "warning":
+                self.watcher.note(f"Warning: {finding} [{finding.id}]")
         return values
 
     def _named(self, name: str) -> tuple[Run, dict[str, Any]]:

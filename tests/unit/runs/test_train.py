@@ -28,7 +28,7 @@ PROBED = {
     "cores": 2,
     "packages": {"llamafactory": "0.9.5", "transformers": "5.6.0"},
 }
-TRAIN = {"model_name_or_path": "a/b", "do_train": True, "output_dir": "outputs/qa",
+TRAIN = {"model_name_or_path": "a/b", "do_train": True, "template": "chatml", "output_dir": "outputs/qa",
          "dataset_dir": "dataset_registry", "dataset": "qa", "overwrite_output_dir": True}  # fmt: skip
 
 

@@ -33,15 +33,17 @@ from millhand.workspace import Workspace
 
 Progress = Callable[[str], None]
 _ELSEWHERE = ("ONLINE", "REMOTE:")  # dataset_dir, data/parser.py: names are then of a hub
-# The findings of a run's own check that no rule has, and the key of each.
+# What `millhand train` asks of a run beyond LLaMA-Factory, which takes it unharmed: warnings of the check,
+# and the key of each. A secret is `config.secret` here.
 OF_A_RUN: Mapping[str, str] = MappingProxyType(
     {
         "train.no-output-dir": "output_dir",
         "train.output-dir": "output_dir",
         "train.dataset-dir": "dataset_dir",
-        "train.secret": "hf_hub_token",
     }
 )
+# A run's own copy of the config has no such line (training/effective.py).
+_OF_NO_RUN = ("train.overwrite-output-dir",)
 _PAIRED = ("rm", "dpo")  # train/dpo/workflow.py loads its rows as those of rm
 
 
@@ -141,6 +143,19 @@ class Preflight:
                 rows = self._rows(config) if config is train else None
                 self.report.findings += check_pod(config, self.machine, rows, configs.get("export"))
 
+    def training(self, project: Project) -> Report:
+        """Check what a run of a project is about to do: its train.yaml and the rows it names."""
+        train = self._config(project, "train")
+        if train is not None:
+            self.report.findings += check_config(train)
+            self._guarded(train, self._data)
+            known = {finding.id for finding in self.report.findings if finding.severity == "error"}
+            own = check_train(self.workspace, project, train.values)
+            self.report.findings += [finding for finding in own if finding.id not in known]
+        found = dict.fromkeys(self.report.findings)
+        self.report.findings = [finding for finding in found if finding.id not in _OF_NO_RUN]
+        return self.report
+
     def _ask_hub(self, train: Config) -> None:
         """What the Hub says of the base stands in place of what its name alone tells."""
         found = list(check_hub(train, self.workspace.secret("HF_TOKEN")))
@@ -163,7 +178,7 @@ class Preflight:
             key = OF_A_RUN.get(finding.id)
             if key is not None:
                 said = (finding.message, finding.why, finding.mend)
-                yield train.finding(finding.id, finding.severity, key, *said)
+                yield train.finding(finding.id, "warning", key, *said)
 
     def _config(self, project: Project, purpose: str) -> Config | None:
         path = project.path(purpose)

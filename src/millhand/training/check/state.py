@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 from millhand.errors import Finding
 from millhand.training.check.subject import Config, FaultyValueError
+from millhand.training.effective import SECRET_KEYS
 
 # How access keys of services look that people paste into a YAML: Hugging Face, OpenAI, AWS, GitHub, RunPod.
 _SECRET = re.compile(
     r"\b(hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|ghp_\w{20,}|rpa_\w{20,})"
 )
-_SECRET_KEYS = ("hf_hub_token", "ms_hub_token", "om_hub_token", "hub_token", "swanlab_api_key")
+_SECRET_KEYS = SECRET_KEYS | {"swanlab_api_key"}
 # What LLaMA-Factory takes for a finished model (extras/constants.py, CHECKPOINT_NAMES).
 _FINAL = (
     "adapter_model.safetensors", "adapter_model.bin", "model.safetensors.index.json", "model.safetensors",
