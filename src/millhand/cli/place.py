@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 config_argument = click.argument("config", metavar="CONFIG")
 pod_option = click.option(
-    "--pod", "pod_name", default="local", show_default=True, help="Where it runs: local, this machine."
+    "--pod",
+    "pod_name",
+    default="local",
+    show_default=True,
+    metavar="POD",
+    help="Where: local, a pod file of runpod/ (l4), or ssh://user@host:port/folder.",
 )
 
 
@@ -37,9 +42,7 @@ def open_pod(workspace: Workspace, name: str) -> Pod:
     Raises:
         UsageError: There is none.
     """
-    from millhand.errors import UsageError
-    from millhand.pods.local import LocalPod
+    from millhand.cli.output import say
+    from millhand.runs import opening
 
-    if name == LocalPod.name:
-        return LocalPod(workspace.root)
-    raise UsageError(f"There is no pod {name!r}.", mend="The pod of this machine is `--pod local`.")
+    return opening.open_pod(workspace, name, say)

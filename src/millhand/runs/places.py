@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from millhand.pods.base import Pod
 from millhand.pods.local import LocalPod
+from millhand.runs.pod_ledger import open_pod_ledger
 from millhand.shell import Command
 from millhand.workspace import Workspace
 
@@ -29,3 +30,21 @@ def remove_folder(python: str, folder: str) -> Command:
     """A command that removes a folder of the pod's workspace; one that is not there is no fault."""
     code = "import os, shutil, sys; os.path.lexists(sys.argv[1]) and shutil.rmtree(sys.argv[1])"
     return Command((python, "-I", "-S", "-c", code, folder))
+
+
+def set_aside(python: str, folder: str) -> Command:
+    """A command that renames a folder of the pod's workspace to the first free name beside it."""
+    code = (
+        "import os, sys; f = sys.argv[1]; "
+        "n = next(n for n in range(1, 10**6) if not os.path.lexists(f'{f}.set-aside-{n}')); "
+        "os.rename(f, f'{f}.set-aside-{n}')"
+    )
+    return Command((python, "-I", "-S", "-c", code, folder))
+
+
+def is_over_on(workspace: Workspace, pod: str, job: str) -> bool:
+    """Whether a job certainly no longer runs on the pod of that name: here, or on rented ones that ended."""
+    if pod == LocalPod.name:
+        return not LocalPod(workspace.root).attach(job).status().alive
+    rented = [entry for entry in open_pod_ledger(workspace).entries() if entry.pod_file == pod]
+    return bool(rented) and all(entry.over for entry in rented)

@@ -12,25 +12,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millhand.errors import FindingsError, StoppedError, TrainingError, UsageError
+from millhand.errors import FindingsError, PodLostError, StoppedError, TrainingError, UsageError
 from millhand.files import locked, write_text
 from millhand.llamafactory import launch
 from millhand.llamafactory.log import TrainerLog
 from millhand.llamafactory.yaml import read_yaml
 from millhand.pods.base import Job, JobHandle, Pod
-from millhand.pods.local import LocalPod
 from millhand.runs import manifest
 from millhand.runs.environment import TrainingEnvironment, training_environment
 from millhand.runs.finished import config_path, job_name, open_ledger, run_log, settle
 from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_tail
 from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Ledger, Run
-from millhand.runs.places import home_of, pod_settings
+from millhand.runs.places import home_of, is_over_on, pod_settings, set_aside
 from millhand.runs.plan import VERIFIED, choose, fingerprint
 from millhand.training.check.preflight import Preflight
 from millhand.training.effective import render, train_values
 from millhand.training.project import Project
 from millhand.workspace import STATE, Workspace
+
+_MOST_LOSSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,28 @@ class Training:
             new: Start a new run, whatever is there.
             run_name: Go on with this run as it was configured, whatever the project's files say now.
 
+        A pod that is lost or restarted is followed by the next one, or by itself, from the last checkpoint.
+
         Raises:
             FindingsError: The config cannot work.
             UsageError: There is nothing to go on with.
-            StoppedError: It was stopped on request.
+            StoppedError: It was stopped on request, or Ctrl-C ended the following of a run elsewhere.
             TrainingError: LLaMA-Factory ended without having trained to the end.
+            PodLostError: Pods were lost again and again.
         """
+        for _ in range(_MOST_LOSSES):
+            try:
+                return self._train(resume=resume, new=new, run_name=run_name)
+            except PodLostError as error:
+                self.watcher.note(f"{error.message} Going on from what is safe.")
+                new = False  # it is entered by now: the same inputs mean that run
+        return self._train(resume=resume, new=new, run_name=run_name)
+
+    def release(self) -> None:
+        """Give back what was rented for the run; what it made is home by now."""
+        self.pod.release()
+
+    def _train(self, *, resume: bool, new: bool, run_name: str) -> Trained:
         # Two clients at once: the second waits here, and then finds what the first has started.
         with locked(self.workspace.state / "locks" / self.project.name):
             if run_name:
@@ -84,6 +101,7 @@ class Training:
             else:
                 values = self._checked()
                 run = self._choose(values, resume=resume, new=new)
+            self.pod.claim(run.name)
             found = self._found_done(run)
             handle = None if found else self._job(run, values)
         if found is not None or handle is None:
@@ -144,10 +162,7 @@ class Training:
         return run
 
     def _is_free(self, folder: str) -> bool:
-        return all(
-            inspect_output(place, folder)["empty"]
-            for place in {id(p): p for p in (self.home, self.pod)}.values()
-        )
+        return bool(inspect_output(self.home, folder)["empty"])
 
     def _moved(self, run: Run) -> Run:
         """The run, entered as this pod's; one that may still be training elsewhere is left there.
@@ -157,10 +172,7 @@ class Training:
         """
         if run.pod == self.pod.name or self.ledger.done(run.name, VERIFIED):
             return run
-        if (
-            run.pod == LocalPod.name
-            and not LocalPod(self.workspace.root).attach(job_name(run)).status().alive
-        ):
+        if is_over_on(self.workspace, run.pod, job_name(run)):
             return self.ledger.move(run, self.pod.name)
         raise UsageError(
             f"Run {run.name} is on {run.pod}.",
@@ -168,7 +180,7 @@ class Training:
         )
 
     def _tell_others(self, chosen: str, runs: list[Run]) -> None:
-        for run in runs:
+        for run in runs if self.pod.shared else ():  # elsewhere each run has a pod of its own
             mine = run.project == self.project.name and run.name != chosen and run.pod == self.pod.name
             if mine and self.pod.attach(job_name(run)).status().alive:
                 follow_it = f"`millhand train {run.project} --run {run.name}` follows it"
@@ -193,8 +205,8 @@ class Training:
         )
 
     def _start(self, run: Run, values: Mapping[str, Any], environment: TrainingEnvironment) -> JobHandle:
-        self.ledger.begin(run.name, "prepare")
         self._bring(run, values)
+        self.ledger.begin(run.name, "prepare")
         resume_from = self._resume_point(run)
         own = train_values(
             values, output_dir=run.output_dir, resume_from=resume_from, jit=environment.saves_on_request
@@ -211,14 +223,22 @@ class Training:
             launch.base_env(pod_settings(self.workspace, self.pod), threads=environment.threads),
             processes=environment.processes,
         )
-        return self.pod.start(Job(job_name(run), command))
+        return self.pod.start(Job(job_name(run), command, output=run.output_dir, on_diverged="stop"))
 
     def _bring(self, run: Run, values: Mapping[str, Any]) -> None:
         """Bring what the run reads, and what it has made so far where the pod knows nothing of it."""
         paths = input_paths(self.workspace, values) if not self.pod.shared else []
+        self._make_room(run)
         known = self.pod.shared or not inspect_output(self.pod, run.output_dir)["empty"]
         begun = not known and not inspect_output(self.home, run.output_dir)["empty"]
         self.pod.put([*paths, run.output_dir] if begun else paths)
+
+    def _make_room(self, run: Run) -> None:
+        """Set aside what another workspace's past left in the run's folder there; a new run begins empty."""
+        begun = any(mark.name == "prepare" for mark in self.ledger.steps(run.name))
+        if not (self.pod.shared or begun or inspect_output(self.pod, run.output_dir)["empty"]):
+            self.watcher.note(f"Setting aside what lies in {run.output_dir} on {self.pod.name}.")
+            self.pod.run(set_aside(self.pod.python, run.output_dir)).check()
 
     def _resume_point(self, run: Run) -> str | None:
         state = inspect_output(self.pod, run.output_dir, set_aside=True)
@@ -236,6 +256,10 @@ class Training:
         if state["finished"]:
             self.ledger.finish(run.name, "train", {"exit_code": followed.status.exit_code})
             return
+        if followed.status.phase == "lost" and not self.pod.shared:
+            raise PodLostError(
+                f"Run {run.name} was broken off: the pod was restarted, or its job was killed."
+            )
         if followed.stopped:
             mend = f"Go on with `millhand train {run.project} --resume`."
             raise StoppedError(_stopped_text(run, state), mend=mend)

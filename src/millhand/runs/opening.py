@@ -1,0 +1,56 @@
+"""The pod that a name means, as something that runs can use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from millhand.pods.base import Pod
+from millhand.pods.local import LocalPod
+from millhand.pods.podfile import PodFile, RunPodSpec, SshSpec, find_pod
+from millhand.runs.there import folder_there
+from millhand.workspace import Workspace
+
+Say = Callable[[str], None]
+
+
+def open_pod(workspace: Workspace, name: str, say: Say, *, accept_host_key: bool = False) -> Pod:
+    """The pod that ``--pod NAME`` means. Nothing is rented or dialled before it is first used.
+
+    Raises:
+        UsageError: There is none of that name, or no key to rent it with.
+        FindingsError: Its pod file has faults.
+    """
+    pod_file = find_pod(workspace, name)
+    spec = pod_file.spec
+    if isinstance(spec, RunPodSpec):
+        return _on_demand(workspace, pod_file, say)
+    if isinstance(spec, SshSpec):
+        return _over_ssh(workspace, pod_file, spec, say, accept_host_key=accept_host_key)
+    return LocalPod(workspace.root, spec.python) if spec.python else LocalPod(workspace.root)
+
+
+def _on_demand(workspace: Workspace, pod_file: PodFile, say: Say) -> Pod:
+    from millhand.pods.runpod.client import open_account
+    from millhand.runs.on_demand import PodOnDemand
+
+    return PodOnDemand(workspace, pod_file, open_account(workspace), say, lambda ssh, _: ssh.python)
+
+
+def _over_ssh(
+    workspace: Workspace, pod_file: PodFile, spec: SshSpec, say: Say, *, accept_host_key: bool
+) -> Pod:
+    from millhand.pods.ssh.address import Address
+    from millhand.pods.ssh.pod import open_ssh_pod
+
+    key = (Path(spec.key).expanduser(),) if spec.key else ()
+    address = Address(spec.host, spec.port, spec.user, key, spec.host_keys)
+    return open_ssh_pod(
+        workspace,
+        pod_file.name,
+        lambda: address,
+        folder=folder_there(workspace, pod_file),
+        python=spec.python,
+        tell=say,
+        accept_host_key=accept_host_key,
+    )
