@@ -196,7 +196,7 @@ def look(account: RunPod, ledger: PodLedger, entry: PodEntry) -> PodState | None
     One that was asked for and whose answer was lost is found by its name. None: there is none (any more).
     """
     state = _seen(account, entry)
-    if state is None and time.time() - entry.touched_s < _FRESH_S:
+    if state is None and entry.ready_s is None and time.time() - entry.touched_s < _FRESH_S:
         for wait_s in LOOK_AFTER_S:  # a request under way, or a pod that is not listed yet
             account.waits.sleep(wait_s)
             state = state or _seen(account, entry)
