@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check preflight lint types contracts unit tests docs bench install dev doctor \
-        train export chat serve evaluate clean distclean
+        train export chat serve evaluate plan clean distclean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,7 +60,7 @@ preflight: $(VENV)/.installed  ## look through this workspace's configs and data
 doctor: $(VENV)/.installed   ## what this machine has and lacks
 	$(BIN)/millhand doctor
 
-train export chat serve evaluate: $(VENV)/.installed
+train export chat serve evaluate plan: $(VENV)/.installed
 	@test -n "$(CONFIG)" || { echo "Say which project: make $@ CONFIG=NAME" >&2; exit 2; }
 	$(BIN)/millhand $@ $(CONFIG)
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("millhand.cli.data:data", "Make datasets of spreadsheets, CSV, JSON and parquet."),
     "config": ("millhand.cli.config:config", "Write LLaMA-Factory's configurations from presets."),
     "check": ("millhand.cli.check:check", "Find what would make a run fail, before it starts."),
+    "plan": ("millhand.cli.plan:plan", "Estimate memory, time and price on each GPU, before renting one."),
     "model": ("millhand.cli.model:model", "Make a model that training starts from."),
     "train": ("millhand.cli.train:train", "Train what a config describes, with LLaMA-Factory."),
     "export": ("millhand.cli.export:export", "Merge a trained adapter into its base."),

@@ -1,0 +1,178 @@
+"""Tokens and steps: cut, packed and counted as LLaMA-Factory does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given as forall
+from hypothesis import strategies as st
+
+from millhand.datasets.records import Message, Record
+from millhand.llamafactory.knowledge import shipped
+from millhand.training.estimate.steps import plan_work
+from millhand.training.estimate.tokens import (
+    Lengths,
+    Speaker,
+    by_characters,
+    cut,
+    load_count,
+    measure,
+    packed,
+)
+from millhand.training.estimate.turns import shipped_turns
+from tests.unit.training.estimate.given import given, setup
+
+
+def speaker(template: str = "chatml", limit: int = 1000, **values: Any) -> Speaker:
+    """One token a character, so that lengths can be read off."""
+    turns, known = shipped_turns()[template], shipped().templates[template]
+    return Speaker(lambda text: float(len(text)), turns, known, limit=limit, **values)
+
+
+def lengths(rows: int = 100, each: float = 50.0, **values: Any) -> Lengths:
+    base: dict[str, Any] = {
+        "rows": rows,
+        "sample": (each,) * rows,
+        "longest": each,
+        "truncated": 0.0,
+        "basis": "tokenizer",
+    }
+    return Lengths(**{**base, **values})
+
+
+def test_a_template_stands_around_question_and_answer() -> None:
+    record = Record(instruction="가나", output="다라마")
+    around = len("<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n") + len("<|im_end|>\n")
+    assert speaker().length(record).tokens == around + 5
+
+
+def test_system_history_and_thought_are_counted() -> None:
+    base = speaker("qwen3").length(Record(instruction="q", output="a")).tokens
+    system = speaker("qwen3").length(Record(instruction="q", output="a", system="s")).tokens
+    assert system - base == len("<|im_start|>system\ns<|im_end|>\n")
+    thought = speaker("qwen3").length(Record(instruction="q", output="<think>\nx\n</think>\n\na")).tokens
+    assert thought - base == len("x")
+    more = speaker("qwen3_nothink").length(Record(instruction="q", output="a", history=(("q", "a"),))).tokens
+    assert more == 2 * speaker("qwen3_nothink").length(Record(instruction="q", output="a")).tokens
+
+
+def test_messages_are_counted_as_history_is() -> None:
+    said = (Message("human", "하나"), Message("gpt", "둘"), Message("human", "셋"), Message("gpt", "넷"))
+    spoken = speaker().length(Record(messages=said, output="넷"))
+    assert spoken == speaker().length(Record(instruction="셋", output="넷", history=(("하나", "둘"),)))
+
+
+def test_the_longer_of_two_answers_counts() -> None:
+    short = speaker().length(Record(instruction="q", chosen="a", rejected="a")).tokens
+    assert speaker().length(Record(instruction="q", chosen="a", rejected="aaaa")).tokens == short + 3
+
+
+@forall(st.integers(0, 4000), st.integers(0, 4000), st.integers(1, 2048))
+def test_a_cut_row_keeps_within_the_limit(source: int, target: int, limit: int) -> None:
+    """The same as ``processor_utils.infer_seqlen``, whose three cases are written out here."""
+    kept_source, kept_target = cut(source, target, limit)
+    assert 0 <= kept_source <= source
+    assert 0 <= kept_target <= target
+    assert kept_source + kept_target <= max(limit, 0) or source + target <= limit
+    if source + target <= limit:
+        assert (kept_source, kept_target) == (source, target)
+
+
+@forall(st.lists(st.integers(1, 100), max_size=80), st.integers(50, 120))
+def test_packing_loses_no_row_that_fits_and_fills_no_row_twice(sizes: list[int], capacity: int) -> None:
+    rows, kept = packed(sizes, capacity), [size for size in sizes if size <= capacity]
+    assert sum(kept) <= rows * capacity
+    assert rows <= len(kept)
+    # no two packed rows could be one: greedy fills at least half of all but one
+    assert rows <= 2 * sum(kept) / capacity + 1
+
+
+def test_characters_stand_in_where_no_tokenizer_is() -> None:
+    count, basis = load_count(None)
+    assert (count, basis) == (by_characters, "characters")
+    assert by_characters("한국어") > by_characters("abc")
+
+
+def test_a_long_dataset_is_sampled_evenly_and_its_longest_row_is_found() -> None:
+    rows = [Record(instruction="q" * (900 if number == 7777 else 10), output="a") for number in range(9000)]
+    found = measure(rows, speaker(limit=5000), "tokenizer", sample=100)
+    assert found.rows == 9000
+    assert 100 <= len(found.sample) <= 200
+    assert found.longest > 900 > found.mean
+
+
+# Steps
+
+
+def work(rows: int = 100, gpus: int = 1, **values: Any) -> Any:
+    values = {"dataset": "a", **values}
+    return plan_work(given(**values), setup(**values), {"a": lengths(rows)}, gpus)
+
+
+@pytest.mark.parametrize(
+    ("values", "gpus", "steps"),
+    [
+        ({"per_device_train_batch_size": 1, "gradient_accumulation_steps": 1, "num_train_epochs": 1}, 1, 100),
+        ({"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1, "num_train_epochs": 3}, 1, 39),
+        ({"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4, "num_train_epochs": 3}, 1, 12),
+        ({"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4, "num_train_epochs": 3}, 4, 3),
+        ({"per_device_train_batch_size": 1, "num_train_epochs": 0.5}, 1, 50),
+        ({"max_steps": 7}, 1, 7),
+    ],
+)
+def test_steps_follow_from_rows_batches_and_rounds(values: dict[str, Any], gpus: int, steps: int) -> None:
+    assert work(gpus=gpus, **values).steps == steps
+
+
+@pytest.mark.parametrize(
+    ("size", "trained", "held"), [(0.1, 90, 10), (0.005, 99, 1), (5, 95, 5), (0, 100, 0)]
+)
+def test_rows_are_held_back_for_evaluation(size: float, trained: int, held: int) -> None:
+    found = work(val_size=size, eval_strategy="steps", eval_steps=10, max_steps=50)
+    assert (found.rows, found.evaluated) == (trained, held)
+    assert found.evaluations == (5 if held else 0)
+
+
+def test_packed_rows_are_fewer_and_as_long_as_the_limit() -> None:
+    plain, tight = work(num_train_epochs=1), work(num_train_epochs=1, packing=True, cutoff_len=512)
+    assert tight.sequences == 10  # ten rows of 50 in 511
+    assert (plain.longest, tight.longest) == (56, 512)
+    assert tight.steps < plain.steps
+
+
+def test_without_the_rows_memory_is_estimated_at_the_limit() -> None:
+    found = plan_work(given(dataset="a"), setup(cutoff_len=1000), {"a": None}, 1)
+    assert (found.known, found.steps, found.longest) == (False, 0, 1000)
+    assert "cutoff_len" in found.notes[0]
+
+
+def test_datasets_are_mixed() -> None:
+    both = {"a": lengths(100), "b": lengths(40)}
+    rows = {
+        strategy: plan_work(given(mix_strategy=strategy), setup(), both, 1).rows
+        for strategy in ("concat", "interleave_under", "interleave_over")
+    }
+    assert rows == {"concat": 140, "interleave_under": 80, "interleave_over": 200}
+    assert plan_work(given(max_samples=50), setup(), both, 1).rows == 90
+
+
+def test_the_templates_pieces_are_those_of_the_installed_source() -> None:
+    from millhand.llamafactory.source import find_source
+    from millhand.training.estimate.turns import read_turns
+
+    source = find_source("llamafactory")
+    if source is None or source.version != shipped().llamafactory:
+        pytest.skip("LLaMA-Factory of the snapshot's version is not installed")
+    assert read_turns(source) == shipped_turns()
+    assert set(shipped_turns()) == set(shipped().templates)
+
+
+def test_a_tokenizer_file_is_used_where_it_can_be(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.save(str(tmp_path / "tokenizer.json"))
+    count, basis = load_count(tmp_path / "tokenizer.json")
+    assert (count("a b c"), basis) == (3.0, "tokenizer")
