@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -76,6 +77,15 @@ def cpu_seconds(ancestor: int) -> float:
             stat = (_PROC / str(pid) / "stat").read_bytes()
             ticks += sum(int(word) for word in stat[stat.rindex(b")") + 1 :].split()[11:15])
     return ticks / 100  # USER_HZ is 100 wherever Linux shows it
+
+
+def gpu_use() -> int:
+    """The busiest GPU's use in percent; 0 where nobody can say."""
+    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
+        out = subprocess.run(query, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=True)
+        return max(int(line) for line in out.stdout.split())
+    return 0
 
 
 def adopt_orphans() -> None:

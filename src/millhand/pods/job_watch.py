@@ -20,12 +20,11 @@ import math
 import os
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from millhand.pods.job_processes import cpu_seconds
+from millhand.pods.job_processes import cpu_seconds, gpu_use
 
 TRAINER_LOG = "trainer_log.jsonl"
 WATCH_S = 2.0
@@ -123,6 +122,7 @@ class Watch:
         self._kills = oom_kills()
         self._cpu_s, self._sign_at, self._next, self._gpu_at = 0.0, time.monotonic(), 0.0, 0.0
         self._faults: dict[str, dict[str, Any]] = {}
+        self._is_low = False
 
     def due(self) -> bool:
         """Whether it is time to look."""
@@ -160,16 +160,13 @@ class Watch:
             self._set(fault, bool(said and words.search(text)), _SAYS[fault])
 
     def _disk(self) -> None:
-        free = [room for place in self._places if (room := _room(place)) is not None]
-        if not any(little for _, little in free):
-            if self._faults.get("job.disk-full", {}).get("room"):
-                del self._faults["job.disk-full"]  # somebody made room
-            return
-        least = min(bytes_ for bytes_, _ in free)
-        self._set("job.disk-full", True, f"{least / 1e6:.0f} MB are free.")
-        self._faults["job.disk-full"].setdefault(
-            "room", self._faults["job.disk-full"]["text"].endswith("free.")
-        )
+        room = [_room(place) for place in self._places]
+        if any(little for _, little in room):
+            self._is_low = self._is_low or "job.disk-full" not in self._faults
+            self._set("job.disk-full", True, f"{min(free for free, _ in room) / 1e6:.0f} MB are free.")
+        elif self._is_low:  # somebody made room before a write was refused
+            self._is_low = False
+            self._faults.pop("job.disk-full", None)
 
     def _stall(self, sign: bool) -> None:
         now = time.monotonic()
@@ -190,15 +187,6 @@ class Watch:
         return gpu_use() > _GPU_BUSY_PERCENT
 
 
-def gpu_use() -> int:
-    """The busiest GPU's use in percent; 0 where nobody can say."""
-    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
-        out = subprocess.run(query, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=True)
-        return max(int(line) for line in out.stdout.split())
-    return 0
-
-
 def oom_kills(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> int:
     """How many processes of this container the system has killed for want of memory (cgroup v2 and v1)."""
     with contextlib.suppress(OSError):
@@ -215,11 +203,12 @@ def _oom_kill(file: Path) -> int:
     return 0
 
 
-def _room(place: Path) -> tuple[int, bool] | None:
+def _room(place: Path) -> tuple[float, bool]:
+    """Bytes that are free, and whether that is next to nothing."""
     try:
         usage = shutil.disk_usage(place)
-    except OSError:
-        return None
+    except OSError:  # not made yet
+        return math.inf, False
     share = usage.free < usage.total * SMALL_SHARE and usage.free < ENOUGH_BYTES
     return usage.free, usage.free < LITTLE_BYTES or share
 

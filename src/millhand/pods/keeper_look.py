@@ -9,13 +9,14 @@ import contextlib
 import json
 import math
 import os
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from millhand.pods.job_processes import gpu_use
 
 TICK_S = 0.25
 LOOK_S = 2.0
@@ -68,15 +69,6 @@ def _training(words: list[bytes]) -> Iterator[str]:
         yield "llamafactory train"
     elif does and {b"llamafactory-cli", b"llamafactory.cli", b"lmf"} & set(names):
         yield "llamafactory " + does[0].decode()
-
-
-def gpu_use() -> int:
-    """The busiest GPU's use in percent; 0 where nobody can say."""
-    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
-        out = subprocess.run(query, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=10, check=True)
-        return max(int(line) for line in out.stdout.split())
-    return 0
 
 
 def read_json(path: Path) -> dict[str, Any]:

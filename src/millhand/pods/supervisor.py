@@ -244,6 +244,8 @@ class _Request:
 
     def overdue(self) -> bool:
         """Listen, pass on what is heard, and say whether the time to end by itself is over."""
+        if self.ends_it:
+            return True  # unasked: a checkpoint of such weights would be gone on from
         grace_s = self._heard()
         if grace_s is not None:
             if self._kill_at is None:
@@ -256,8 +258,6 @@ class _Request:
         if self.client_is_gone.is_set():
             self.client_is_gone.clear()
             return TETHER_GRACE_S
-        if self.ends_it:
-            return 0.0  # at once: a checkpoint of such weights would be gone on from
         taken = self._folder / "stop.heard"  # moved first: whoever asks meanwhile makes a new one
         try:
             (self._folder / "stop").replace(taken)
