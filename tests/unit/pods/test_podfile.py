@@ -51,7 +51,8 @@ def test_the_shipped_pod_files_are_sound_and_limited(name: str) -> None:
     assert pod.spec.volume is not None
     assert pod.spec.end_action == "terminate"
     assert pod.spec.lease.spend_usd <= pod.spec.lease.hours * pod.spec.max_usd_per_hour + 1
-    assert pod.requirements == ROOT / "runpod" / "requirements.txt"
+    assert pod.requirements is not None
+    assert pod.requirements.is_file()
 
 
 def test_the_shipped_local_pod_is_this_machine() -> None:
