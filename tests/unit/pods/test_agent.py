@@ -1,0 +1,215 @@
+"""The agent, as it travels, over a pipe to a bare Python: what arrives, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from millhand.pods import agent_io, wire
+from millhand.pods.agent_io import RefusedError, inside, joined_paths
+from millhand.pods.bundle import boot_argv
+from millhand.pods.ssh.agents import agent
+
+TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]))
+RAW = st.binary(max_size=8).map(lambda raw: raw.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
+SHOW = (
+    "import os, sys\n"
+    "told = [*sys.argv[1:], os.environ['IT'], '']\n"
+    "told = '\\0'.join(told).encode('utf-8', 'surrogateescape') + sys.stdin.buffer.read()\n"
+    "sys.stdout.buffer.write(told)"
+)
+PIPE = subprocess.PIPE
+
+
+class Line:
+    """A client's end of an agent."""
+
+    def __init__(self, root: Path, **env: str) -> None:
+        argv = boot_argv(sys.executable)
+        self.process = subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, env={**os.environ, **env})
+        assert self.process.stdin
+        self.process.stdin.write(agent())
+        self.hello = self("hello", root=str(root))[0]
+        self._calls = 0
+
+    def __call__(self, op: str, payload: bytes = b"", **fields: Any) -> tuple[dict[str, Any], bytes]:
+        assert self.process.stdin
+        assert self.process.stdout
+        wire.send(self.process.stdin, {"op": op, **fields}, payload)
+        self.process.stdin.flush()
+        return wire.receive(self.process.stdout)
+
+    def run(self, *argv: str, payload: bytes = b"", **more: Any) -> tuple[dict[str, Any], bytes]:
+        self._calls += 1
+        token = os.urandom(8).hex()
+        order = {"token": token, "tokens": [], "argv": argv, "cwd": ".", "env": {}, **more}
+        answer = self("run", payload, **order)
+        self("run.forget", tokens=[token])
+        return answer
+
+    def close(self) -> None:
+        self.process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pod") / "작업 공간"
+
+
+@pytest.fixture(scope="module")
+def line(root: Path) -> Iterator[Line]:
+    line = Line(root)
+    yield line
+    line.close()
+    assert line.process.returncode == 0
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(TEXT | RAW, max_size=4), TEXT | RAW, st.binary(max_size=64))
+def test_arguments_environment_and_input_arrive_as_they_were_given(
+    line: Line, arguments: list[str], value: str, given: bytes
+) -> None:
+    program = [sys.executable, "-X", "utf8", "-c", SHOW, *arguments]
+    answer, said = line.run(*program, env={"IT": value}, payload=given)
+    told = "\0".join([*arguments, value, ""]).encode("utf-8", "surrogateescape")
+    assert (answer["code"], said) == (0, told + given)
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "ko_KR.EUC-KR"])
+def test_hangul_survives_any_locale(tmp_path: Path, locale: str) -> None:
+    line = Line(tmp_path / "한글", LC_ALL=locale, LANG=locale)
+    answer, said = line.run(
+        sys.executable, "-c", "import sys, os; os.write(1, os.fsencode(sys.argv[1]))", "한글"
+    )
+    assert (answer["code"], said.decode()) == (0, "한글")
+    assert line("folder.make", path="가/나")[0] == {}
+    assert (tmp_path / "한글" / "가" / "나").is_dir()
+    line.close()
+
+
+PARTS = st.sampled_from(["..", ".", "", "a", "b c", "link", "back", "한글", "out", "/", "~", "a\nb"])
+PATHS = st.lists(PARTS, max_size=6).map("/".join)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with links that leave it and links that do not, beside a folder that must not change."""
+    base = tmp_path_factory.mktemp("tree")
+    tree = base / "root"
+    for folder in (base / "outside" / "a", tree / "a", tree / "b c" / "a"):
+        folder.mkdir(parents=True)
+    (tree / "link").symlink_to(base / "outside")
+    (tree / "a" / "link").symlink_to("../../outside")
+    (tree / "back").symlink_to("a")
+    return tree
+
+
+@settings(max_examples=300)
+@given(PATHS | TEXT, st.booleans())
+def test_no_path_leaves_the_root(tree: Path, text: str, link: bool) -> None:
+    try:
+        found = inside(tree, text, link=link)
+    except (RefusedError, OSError):
+        return
+    above = found.parent.resolve() if link else found.resolve()
+    assert tree == above or tree in above.parents
+    assert not (link and found == tree)
+
+
+def test_what_is_inside_is_found(tree: Path) -> None:
+    assert inside(tree, "a") == tree / "a"
+    assert inside(tree, "back") == tree / "a"
+    assert inside(tree, "back", link=True) == tree / "back"
+    assert inside(tree, "link", link=True) == tree / "link"
+    assert inside(tree, "not/there yet") == tree / "not" / "there yet"
+    assert inside(tree, "a/../b c") == tree / "b c"
+    with pytest.raises(RefusedError):
+        inside(tree, "link")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["file.remove", "folder.make", "file.rename", "file.describe", "file.read"]), PATHS, PATHS
+)
+def test_nothing_outside_the_root_is_ever_changed(
+    tmp_path_factory: pytest.TempPathFactory, line: Line, root: Path, op: str, path: str, to: str
+) -> None:
+    outside = root.parent / "outside"
+    outside.mkdir(exist_ok=True)
+    (outside / "a").write_text("kept")
+    if not (root / "out").is_symlink():
+        line("file.remove", path="out")
+        (root / "out").symlink_to(outside)
+    line(op, path=path, to=to, offset=0)
+    assert [(item.name, item.read_text()) for item in outside.iterdir()] == [("a", "kept")]
+    assert root.is_dir()
+
+
+def test_a_call_is_made_once_however_often_it_is_asked_for(line: Line, root: Path) -> None:
+    code = "open('count', 'a').write('x'); print('done')"
+    order = {"token": "ab" * 8, "tokens": [], "argv": [sys.executable, "-c", code], "cwd": ".", "env": {}}
+    first, second = line("run", **order), line("run", **order)
+    other = Line(root)
+    assert first == second == other("run", **order) == ({"code": 0, "fault": None, "out": 5}, b"done\n")
+    assert (root / "count").read_text() == "x"
+    other.close()
+
+
+def test_a_bad_request_is_answered_and_the_agent_goes_on(line: Line) -> None:
+    for op, fields in (
+        ("no-such", {}),
+        ("run", {}),
+        ("run", {"tokens": ["../x"]}),
+        ("file.read", {"path": 3}),
+    ):
+        assert "error" in line(op, **fields)[0]
+    assert line("jobs")[0] == {"jobs": []}
+
+
+def test_a_workspace_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = Line(tmp_path / "file")
+    assert line.hello["error"] == "os"
+    line.close()
+
+
+def test_the_containers_environment_fills_gaps_and_keeps_its_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = tmp_path / "environ"
+    environ.write_bytes(
+        b"RUNPOD_POD_ID=abc\0RUNPOD_API_KEY=key\0HF_TOKEN=hf\0OTHER=1\0LANG=xx\0PATH=/opt/conda/bin:/usr/bin"
+    )
+    monkeypatch.setattr(agent_io, "_PROC_ENV", environ)
+    monkeypatch.setattr(os, "environ", {"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin", "HOME": "/h"})
+    assert agent_io.base_environment() == {
+        "RUNPOD_POD_ID": "abc",
+        "HF_TOKEN": "hf",
+        "LANG": "C.UTF-8",
+        "HOME": "/h",
+        "PATH": "/opt/conda/bin:/usr/bin:/usr/local/bin",
+    }
+
+
+def test_where_process_1_is_closed_runpod_s_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rp").write_text('export RUNPOD_DC_ID="EU-1"\nexport HF_HOME="/workspace/a b"\nnonsense\n')
+    monkeypatch.setattr(agent_io, "_PROC_ENV", tmp_path / "none")
+    monkeypatch.setattr(agent_io, "_RUNPOD_ENV", tmp_path / "rp")
+    assert agent_io.container_environment() == {"RUNPOD_DC_ID": "EU-1", "HF_HOME": "/workspace/a b"}
+
+
+@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
+def test_a_joined_path_has_each_folder_once_and_the_containers_first(own: list[str], more: list[str]) -> None:
+    joined = joined_paths(":".join(own), ":".join(more)).split(":")
+    assert sorted(filter(None, joined)) == sorted({*own, *more})
+    assert joined[: len(dict.fromkeys(more))] == list(dict.fromkeys(more)) or not more
