@@ -35,6 +35,12 @@ class Model(msgspec.Struct, frozen=True):
     base: Base
     tokenizer: Path | None = None
 
+    @property
+    def bos(self) -> bool:
+        """Whether its tokenizer marks the beginning of a text: so said beside it, else assumed."""
+        path = self.tokenizer.with_name("tokenizer_config.json") if self.tokenizer else None
+        return bool(_read(path).get("bos_token")) if path and path.is_file() else True
+
 
 @cache
 def table() -> dict[str, Base]:

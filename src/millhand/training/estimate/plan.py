@@ -28,7 +28,6 @@ from millhand.training.estimate.speed import Range, preparation, seconds
 from millhand.training.estimate.steps import Work, plan_work
 from millhand.training.estimate.tokens import Basis, Lengths, Speaker, load_count, measure
 from millhand.training.estimate.trainable import Trainable, find_trainable
-from millhand.training.estimate.turns import Turns, shipped_turns
 
 Verdict = Literal["fits", "tight", "no"]
 
@@ -138,9 +137,11 @@ class Planner:
     def _lengths(self) -> dict[str, Lengths | None]:
         count, basis = load_count(self.model.tokenizer)
         speaker = Speaker(
-            count, self._turns(), self._template(), limit=self._limit(), stage=self.setup.stage,
+            count,
+            self._template(),
+            limit=self._limit(), stage=self.setup.stage,
             mask_history=bool(self.given("mask_history")),
-            default_system=self.given.values.get("default_system"),
+            default_system=self.given.values.get("default_system"), bos=self.model.bos,
         )  # fmt: skip
         return {name: self._measure(name, speaker, basis) for name in self.given.names("dataset")}
 
@@ -167,10 +168,6 @@ class Planner:
         found = self.knowledge.templates[name]
         thinks = found.reasoning and self.given("enable_thinking") is not None
         return msgspec.structs.replace(found, reasoning=thinks)
-
-    def _turns(self) -> Turns:
-        turns = shipped_turns()
-        return turns.get(str(self.given("template") or ""), turns["chatml"])
 
     def _said(self, prospects: Sequence[Prospect], work: Work) -> list[str]:
         notes = [*self.notes, *work.notes]

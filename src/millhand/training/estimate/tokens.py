@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from millhand.datasets.records import Record
-from millhand.llamafactory.templates import Template
-from millhand.training.estimate.turns import CONTENT, Pieces, Turns
+from millhand.llamafactory.templates import THOUGHT_WORDS, Template
+from millhand.training.check.lengths import infer_seqlen
 
 Count = Callable[[str], float]
 Basis = Literal["tokenizer", "characters"]
@@ -60,18 +60,29 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Speaker:
-    """Counts the tokens of a record as a template and a tokenizer make them."""
+    """Counts the tokens of a record as a template and a tokenizer make them.
+
+    Args:
+        limit: cutoff_len, less one where rows are packed.
+        bos: Whether the tokenizer has a token for the beginning of a text.
+    """
 
     def __init__(
-        self, count: Count, turns: Turns, template: Template, *, limit: int, stage: str = "sft",
-        mask_history: bool = False, default_system: str | None = None,
-    ) -> None:  # fmt: skip
-        self.count, self.turns, self.template, self.limit = count, turns, template, limit
+        self,
+        count: Count,
+        template: Template,
+        *,
+        limit: int,
+        stage: str = "sft",
+        mask_history: bool = False,
+        default_system: str | None = None,
+        bos: bool = True,
+    ) -> None:
+        self.count, self.template, self.limit, self.bos = count, template, limit, bos
         self.stage, self.mask_history = stage, mask_history
         self.system = template.default_system if default_system is None else default_system
-        words = template.thought_words or ("<think>\n", "\n</think>\n\n")
-        self.words = tuple(word.strip() for word in words)
-        self.thought = count("".join(words)) if template.reasoning else 0.0
+        self.words = tuple(word.strip() for word in template.thought_words or THOUGHT_WORDS)
+        self.thought = count(template.empty_thought) if template.reasoning else 0.0
 
     def length(self, record: Record) -> Length:
         """A record's tokens (``data/processor/supervised.py``: _encode_data_example)."""
@@ -86,34 +97,33 @@ class Speaker:
         for question, answer in reversed(pairs) if self.mask_history else pairs:
             if total >= self.limit:
                 break
-            total += sum(cut(question, answer, self.limit - total))
+            total += sum(infer_seqlen(round(question), round(answer), int(self.limit - total)))
         return Length(total, uncut)
 
     def _pairs(self, record: Record) -> list[tuple[float, float]]:
         said = list(_said(record))
-        head = self._apply(self.turns.prefix, "")
+        head = self._apply("prefix", "")
         system = (record.system or self.system) + record.tools
-        head += self._apply(self.turns.system, system) if system else 0.0
+        head += self._apply("system", system) if system else 0.0
         pairs = []
         for index in range(0, len(said) - 1, 2):
-            (role, asked), (_, answered) = said[index], said[index + 1]
-            pieces = self.turns.observation if role == "observation" else ()
-            question = self._apply(pieces or self.turns.user, asked, index=index // 2)
-            answer = self._apply(self.turns.assistant, answered)
+            (role, asked), (spoke, answered) = said[index], said[index + 1]
+            question = self._apply("observation" if role == "observation" else "user", asked)
+            answer = self._apply("function" if spoke == "function_call" else "assistant", answered)
             if self.thought and not any(word in answered for word in self.words):
                 answer += self.thought
             pairs.append((question + (head if index == 0 else 0.0), answer))
         return pairs
 
-    def _apply(self, pieces: Pieces, content: str, *, index: int = 0) -> float:
-        """The tokens of a formatter's pieces, each encoded apart (``_convert_elements_to_ids``)."""
+    def _apply(self, role: str, content: str) -> float:
+        """The tokens of a message's pieces, each encoded apart (``_convert_elements_to_ids``)."""
         total = 0.0
-        for piece in pieces:
-            if isinstance(piece, int):
-                total += piece
-            else:
-                text = piece.replace(CONTENT, content, 1).replace("{{idx}}", str(index))
+        for slot in self.template.slots(role):
+            if isinstance(slot, str):
+                text = slot.replace("{{content}}", content, 1)
                 total += self.count(text) if text else 0.0
+            else:
+                total += self.bos or slot[0] != "bos_token"
         return total
 
 
@@ -129,18 +139,6 @@ def _said(record: Record) -> Iterator[tuple[str, str]]:
             yield "gpt", record.output
     if record.chosen:
         yield "gpt", max(record.chosen, record.rejected, key=len)
-
-
-def cut(source: float, target: float, limit: float) -> tuple[float, float]:
-    """What of a question and its answer stays within ``limit`` (``processor_utils.py``: infer_seqlen)."""
-    if target * 2 < limit:
-        room = limit
-    elif source * 2 < limit:
-        room = limit - source
-    else:
-        room = int(limit * (target / (source + target)))
-    target = min(room, target)
-    return min(max(limit - target, 0), source), target
 
 
 def measure(records: Iterable[Record], speaker: Speaker, basis: Basis, *, sample: int = _SAMPLE) -> Lengths:

@@ -16,19 +16,16 @@ from millhand.training.estimate.tokens import (
     Lengths,
     Speaker,
     by_characters,
-    cut,
     load_count,
     measure,
     packed,
 )
-from millhand.training.estimate.turns import shipped_turns
 from tests.unit.training.estimate.given import given, setup
 
 
 def speaker(template: str = "chatml", limit: int = 1000, **values: Any) -> Speaker:
     """One token a character, so that lengths can be read off."""
-    turns, known = shipped_turns()[template], shipped().templates[template]
-    return Speaker(lambda text: float(len(text)), turns, known, limit=limit, **values)
+    return Speaker(lambda text: float(len(text)), shipped().templates[template], limit=limit, **values)
 
 
 def lengths(rows: int = 100, each: float = 50.0, **values: Any) -> Lengths:
@@ -69,15 +66,12 @@ def test_the_longer_of_two_answers_counts() -> None:
     assert speaker().length(Record(instruction="q", chosen="a", rejected="aaaa")).tokens == short + 3
 
 
-@forall(st.integers(0, 4000), st.integers(0, 4000), st.integers(1, 2048))
-def test_a_cut_row_keeps_within_the_limit(source: int, target: int, limit: int) -> None:
-    """The same as ``processor_utils.infer_seqlen``, whose three cases are written out here."""
-    kept_source, kept_target = cut(source, target, limit)
-    assert 0 <= kept_source <= source
-    assert 0 <= kept_target <= target
-    assert kept_source + kept_target <= max(limit, 0) or source + target <= limit
-    if source + target <= limit:
-        assert (kept_source, kept_target) == (source, target)
+@forall(st.integers(0, 400), st.integers(1, 400), st.integers(64, 300))
+def test_a_cut_row_keeps_within_the_limit(question: int, answer: int, limit: int) -> None:
+    record = Record(instruction="q" * question, output="a" * answer)
+    found = speaker(limit=limit).length(record)
+    assert found.tokens == min(found.uncut, limit)
+    assert found.uncut == speaker(limit=10_000).length(record).tokens
 
 
 @forall(st.lists(st.integers(1, 100), max_size=80), st.integers(50, 120))
@@ -156,17 +150,6 @@ def test_datasets_are_mixed() -> None:
     }
     assert rows == {"concat": 140, "interleave_under": 80, "interleave_over": 200}
     assert plan_work(given(max_samples=50), setup(), both, 1).rows == 90
-
-
-def test_the_templates_pieces_are_those_of_the_installed_source() -> None:
-    from millhand.llamafactory.source import find_source
-    from millhand.training.estimate.turns import read_turns
-
-    source = find_source("llamafactory")
-    if source is None or source.version != shipped().llamafactory:
-        pytest.skip("LLaMA-Factory of the snapshot's version is not installed")
-    assert read_turns(source) == shipped_turns()
-    assert set(shipped_turns()) == set(shipped().templates)
 
 
 def test_a_tokenizer_file_is_used_where_it_can_be(tmp_path: Path) -> None:
