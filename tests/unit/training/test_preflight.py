@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,23 @@ def test_each_fault_of_a_config_is_found_at_its_line(furnished: Workspace, case:
     if keys and found[0].line is not None:
         assert text.splitlines()[found[0].line - 1].partition(":")[0] in {*keys, "dataset", "cutoff_len"}
         assert found[0].column == "1"
+
+
+@pytest.mark.parametrize("value", [True, 0, -1, 2.5, "text", "", [], ["a", 1], {"a": {"b": 1}}, None])
+def test_no_value_of_any_key_breaks_the_check(furnished: Workspace, value: Any) -> None:
+    from millhand.llamafactory.knowledge import shipped
+    from millhand.training.check.machine import Gpu, Machine
+    from millhand.training.check.preflight import Preflight
+
+    machine = Machine(name="x", cores=1, disk_gb=1, gpus=(Gpu("Tesla T4"),), packages={})
+    for key in shipped().keys("train"):
+        folder = furnished.configs / "qa"
+        folder.mkdir(exist_ok=True)
+        text = "".join(f"{k}: {json.dumps(v)}\n" for k, v in {**made.TRAIN, key: value}.items())
+        (folder / "train.yaml").write_text(text, encoding="utf-8")
+        preflight = Preflight(furnished, machine=machine)
+        preflight.settings = {}
+        preflight.check(["qa"])
 
 
 def test_every_rule_and_every_fault_of_a_row_has_a_case_and_an_explanation() -> None:

@@ -123,12 +123,20 @@ def _lengths(config: Config, stage: str) -> Lengths | None:
         tokenizer=path,
         bos=bool(base and base.token("bos_token")),
         added=_added(config, base, template) if base and path else (),
-        default_system=config.default_system,
-        thinks=config.enable_thinking,
+        default_system=_text(config, "default_system"),
+        # what is neither true nor false counts as false, yet no thought is taken away for it
+        thinks=False if config.enable_thinking is False else bool(config.enable_thinking) or None,
         keeps_thought=bool(config.preserve_thinking),
         mask_history=bool(config.mask_history),
-        tool_prompt=config.knowledge.tool_prompts.get(config.tool_format or template.tools, "{tool_text}"),
+        tool_prompt=config.knowledge.tool_prompts.get(
+            _text(config, "tool_format") or template.tools, "{tool_text}"
+        ),
     )
+
+
+def _text(config: Config, key: str) -> str | None:
+    value = getattr(config, key)
+    return value if isinstance(value, str) else None
 
 
 def _added(config: Config, base: Base, template: Template) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def check_values(config: Config) -> Iterator[Finding]:
         argument = config.arguments.get(key)
         if argument is not None:
             found = list(_of_value(config, key, value, argument))
-            if any(finding.severity == "error" for finding in found):
+            # of another type no rule can ask it; what is no true or false still counts as one of them
+            if any(f.severity == "error" for f in found) or (found and "bool" not in argument.type):
                 config.faulty.add(key)
             yield from found
 
