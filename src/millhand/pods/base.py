@@ -80,7 +80,8 @@ class JobStatus:
     ``exited`` comes with the exit code (negative: ended by that signal); ``lost`` means that neither
     the job nor its supervisor is alive and no exit code was left: killed, or the machine went down.
     Times are seconds since the epoch, by the pod's clock. ``faults`` are the ids of what the supervisor
-    saw go wrong (:data:`FAULTS`); ``step`` and ``total_steps`` come from the trainer's log.
+    saw go wrong (:data:`FAULTS`); ``step`` and ``total_steps`` come from the trainer's log;
+    what was printed is at least ``log_bytes`` long.
     """
 
     phase: JobPhase
@@ -92,6 +93,7 @@ class JobStatus:
     faults: tuple[str, ...] = ()
     step: int | None = None
     total_steps: int | None = None
+    log_bytes: int | None = None
 
     @classmethod
     def of(cls, state: Mapping[str, Any], *, alive: bool, boot: str = "") -> JobStatus:
@@ -114,7 +116,7 @@ class JobStatus:
         return self.phase in ("starting", "running")
 
 
-_KNOWN = ("exit_code", "pid", "started_s", "heartbeat_s", "ended_s", "step", "total_steps")
+_KNOWN = ("exit_code", "pid", "started_s", "heartbeat_s", "ended_s", "step", "total_steps", "log_bytes")
 FAULTS = ("job.oom", "job.gpu-oom", "job.disk-full", "job.stalled", "job.diverged", "job.restarted")
 
 

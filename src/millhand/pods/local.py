@@ -82,7 +82,7 @@ class LocalPod:
         with _in_folder(folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "lock").touch()
-            if supervisor.is_alive(folder):
+            if supervisor.is_busy(folder):
                 raise MillhandError(
                     f"Job {job.name} is running already.", mend="Wait for it, or stop it first."
                 )

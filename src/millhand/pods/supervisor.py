@@ -54,6 +54,7 @@ ENTRY = "import sys; sys.exit(millhand.pods.supervisor.main())"
 POLL_S = 0.2
 HEARTBEAT_S = 2.0
 LOCK_S = 5.0
+ENDING_S = 5.0
 TETHER_GRACE_S = 5.0
 # How long the end of a job is tried to be written down: a full disk is often mended within minutes.
 LAST_WORD_S = 600.0
@@ -85,6 +86,16 @@ def is_locked(folder: Path) -> bool:
 def is_alive(folder: Path) -> bool:
     """Say whether the supervisor or anything that the job started still runs."""
     return is_locked(folder) or bool(marked(folder))
+
+
+def is_busy(folder: Path) -> bool:
+    """Say whether the job's name cannot be used yet; one that is just ending is waited for."""
+    deadline = time.monotonic() + ENDING_S
+    while is_alive(folder):
+        if read_state(folder).get("phase") != "exited" or time.monotonic() > deadline:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def ask_to_stop(folder: Path, grace_s: float) -> None:

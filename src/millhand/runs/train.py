@@ -20,6 +20,7 @@ from millhand.llamafactory.yaml import read_yaml
 from millhand.pods.base import Job, JobHandle, Pod
 from millhand.runs import manifest
 from millhand.runs.environment import TrainingEnvironment, training_environment
+from millhand.runs.faults import explain
 from millhand.runs.finished import config_path, job_name, open_ledger, run_log, settle
 from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_tail
 from millhand.runs.inputs import input_paths
@@ -263,7 +264,9 @@ class Training:
         if followed.stopped:
             mend = f"Go on with `millhand train {run.project} --resume`."
             raise StoppedError(_stopped_text(run, state), mend=mend)
-        raise TrainingError(_failed_text(run, followed, state, log_tail(handle)), mend=_failed_mend(run))
+        cause, mend = explain(followed.status.faults, run)
+        told = _failed_text(run, followed, state, cause, log_tail(handle))
+        raise TrainingError(told, mend=mend or _failed_mend(run))
 
     def _verified(self, run: Run) -> Trained:
         state = inspect_output(self.pod, run.output_dir)
@@ -281,13 +284,14 @@ def _stopped_text(run: Run, state: Mapping[str, Any]) -> str:
     return f"Run {run.name} was stopped; {kept}."
 
 
-def _failed_text(run: Run, followed: Followed, state: Mapping[str, Any], tail: str) -> str:
+def _failed_text(run: Run, followed: Followed, state: Mapping[str, Any], cause: str, tail: str) -> str:
     last = followed.log.last
     reached = f"after step {last.step} of {last.total_steps}" if last else "before its first step"
     code, phase = followed.status.exit_code, followed.status.phase
     how = f"exit code {code}" if phase == "exited" else "no exit code (killed, or the machine went down)"
     fault = f"; the final weights: {state['fault']}" if state["step"] is not None and state["fault"] else ""
-    return f"Run {run.name} ended {reached} with {how}{fault}. The last it printed:\n{tail}"
+    why = f": {cause}" if cause else ""
+    return f"Run {run.name} ended {reached} with {how}{fault}{why}. The last it printed:\n{tail}"
 
 
 def _failed_mend(run: Run) -> str:

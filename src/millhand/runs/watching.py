@@ -1,0 +1,234 @@
+"""Jobs looked at, listened to and ended from anywhere. Nothing here rents a pod or starts a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from millhand.errors import MillhandError, UsageError
+from millhand.pods.base import JobHandle, JobStatus, Pod
+from millhand.pods.local import LocalPod
+from millhand.pods.podfile import PodFile, RunPodSpec, find_pod
+from millhand.runs.finished import job_name, open_ledger
+from millhand.runs.follow import STOP_GRACE_S, inspect_output
+from millhand.runs.ledger import Ledger, Run
+from millhand.runs.opening import open_pod
+from millhand.runs.plan import VERIFIED
+from millhand.runs.pod_ledger import open_pod_ledger
+from millhand.runs.renting import RentedPod, locate
+from millhand.runs.there import folder_there
+from millhand.text.normal import did_you_mean
+from millhand.workspace import Workspace
+
+if TYPE_CHECKING:
+    from millhand.pods.ssh.address import Address
+
+POLL_S = 0.3
+_TAIL_BYTES = 65536
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One job of one pod; ``run`` is the run that it trains, if it does. ``since_s`` is the pod's clock."""
+
+    pod: str
+    job: str
+    run: str
+    phase: str
+    step: int | None
+    total_steps: int | None
+    since_s: float | None
+    exit_code: int | None
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A run where it trains."""
+
+    workspace: Workspace
+    run: Run
+    pod: Pod
+    handle: JobHandle
+
+
+# --- reaching a pod that is there
+
+
+@contextmanager
+def reached(workspace: Workspace, name: str, say: Say, *, run: str = "") -> Iterator[Pod]:
+    """The pod of that name, if it is there; it is hung up at the end.
+
+    Args:
+        workspace: The client's.
+        name: As ``--pod`` takes it.
+        say: Is told what goes on.
+        run: Whose pod it is, where a pod file has several.
+
+    Raises:
+        UsageError: There is no such pod, or none is rented.
+    """
+    pod_file = find_pod(workspace, name)
+    rented = isinstance(pod_file.spec, RunPodSpec)
+    pod = _rented(workspace, pod_file, run, say) if rented else open_pod(workspace, name, say)
+    try:
+        yield pod
+    finally:
+        close = getattr(pod, "close", None)
+        if close is not None:
+            close()
+
+
+def _rented(workspace: Workspace, pod_file: PodFile, run: str, say: Say) -> Pod:
+    from millhand.pods.runpod.client import open_account
+    from millhand.pods.ssh.pod import open_ssh_pod
+
+    alive = [e for e in open_pod_ledger(workspace).entries(alive=True) if e.pod_file == pod_file.name]
+    mine = [e for e in alive if e.run == run] or [e for e in alive if not e.run] or ([] if run else alive)
+    if not mine:
+        mend = "What a run made is in the workspace, or on its volume: `millhand pods --all` lists pods."
+        raise UsageError(f"No pod of {pod_file.name} is rented now, so nothing runs there.", mend=mend)
+    account = open_account(workspace)
+    return open_ssh_pod(
+        workspace,
+        mine[-1].name,
+        lambda: _address(locate(workspace, account, mine[-1].name, say)),
+        folder=folder_there(workspace, pod_file),
+        python="python3",
+        tell=say,
+    )
+
+
+def _address(place: RentedPod) -> Address:
+    from millhand.pods.ssh.address import Address
+
+    return Address(
+        place.host,
+        place.port,
+        place.user,
+        (place.key,),
+        place.host_keys,
+        only_these_keys=True,
+        config_path=Path(place.key).with_name("no-ssh-config"),
+    )
+
+
+# --- runs and jobs
+
+
+def find_run(ledger: Ledger, name: str) -> Run:
+    """The run of that name; of a project's name the last of its runs.
+
+    Raises:
+        UsageError: There is none.
+    """
+    runs = ledger.runs()
+    found = [run for run in runs if run.name == name] or [run for run in runs if run.project == name]
+    if not found:
+        mend = did_you_mean(name, [run.name for run in runs]) or "`millhand runs` lists them."
+        raise UsageError(f"There is no run {name!r}.", mend=mend)
+    return found[-1]
+
+
+@contextmanager
+def watched(workspace: Workspace, name: str, say: Say, *, pod_name: str = "") -> Iterator[Watched]:
+    """A run and its job, on the pod that the ledger names or on another one.
+
+    Raises:
+        UsageError: There is no such run or pod.
+    """
+    run = find_run(open_ledger(workspace), name)
+    with reached(workspace, pod_name or run.pod, say, run=run.name) as pod:
+        yield Watched(workspace, run, pod, pod.attach(job_name(run)))
+
+
+def places(workspace: Workspace) -> list[str]:
+    """Where something of this workspace may run: this machine, and the pods of runs that are not done."""
+    ledger, rented = open_ledger(workspace), open_pod_ledger(workspace).entries(alive=True)
+    open_runs = [run.pod for run in ledger.runs() if not ledger.done(run.name, VERIFIED)]
+    alive = {entry.pod_file for entry in rented}
+    return [LocalPod.name, *dict.fromkeys(name for name in open_runs if name in alive)]
+
+
+def job_rows(workspace: Workspace, pod_name: str, say: Say) -> list[JobRow]:
+    """The jobs of a pod, the newest last.
+
+    Raises:
+        MillhandError: The pod cannot be reached.
+    """
+    runs = {job_name(run): run.name for run in open_ledger(workspace).runs()}
+    with reached(workspace, pod_name, say) as pod:
+        return [_row(pod_name, name, runs.get(name, ""), pod.attach(name).status()) for name in pod.jobs()]
+
+
+def _row(pod: str, name: str, run: str, status: JobStatus) -> JobRow:
+    return JobRow(
+        pod=pod,
+        job=name,
+        run=run,
+        phase=status.phase,
+        step=status.step,
+        total_steps=status.total_steps,
+        since_s=status.started_s,
+        exit_code=status.exit_code,
+        faults=status.faults,
+    )
+
+
+# --- listening and ending
+
+
+def last_lines(handle: JobHandle, count: int) -> tuple[bytes, int]:
+    """The last ``count`` lines that a job printed, and the byte up to which they go."""
+    known, back = handle.status().log_bytes or 0, _TAIL_BYTES
+    begin = max(0, known - back)
+    said = handle.log(begin)
+    while begin and said.count(b"\n") <= count:
+        back *= 4
+        begin = max(0, known - back)
+        said = handle.log(begin)
+    return b"".join(said.splitlines(keepends=True)[-count:] if count else []), begin + len(said)
+
+
+def stream(handle: JobHandle, offset: int = 0) -> Iterator[bytes]:
+    """What a job prints from byte ``offset`` on, as it comes, to the job's end."""
+    while True:
+        alive = handle.status().alive  # asked before reading, so that the last words are not missed
+        new = handle.log(offset)
+        offset += len(new)
+        if new:
+            yield new
+        if not alive:
+            return
+        time.sleep(POLL_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How a run stands after it was asked to end; ``kept_step`` is that of its last whole checkpoint."""
+
+    was_alive: bool
+    status: JobStatus
+    finished: bool
+    kept_step: int | None
+
+
+def stop(watching: Watched, grace_s: float = STOP_GRACE_S) -> Stopped:
+    """Have a run save a checkpoint and end, and wait for that; nothing is done where it is over.
+
+    Raises:
+        MillhandError: It is alive all the same.
+    """
+    was_alive = watching.handle.status().alive
+    watching.handle.stop(grace_s)
+    status = watching.handle.status()
+    if status.alive:
+        raise MillhandError(f"Run {watching.run.name} did not end.", mend="Look at its pod: `millhand ps`.")
+    state = inspect_output(watching.pod, watching.run.output_dir)
+    whole = [checkpoint["step"] for checkpoint in state["checkpoints"] if not checkpoint["fault"]]
+    return Stopped(was_alive, status, bool(state["finished"]), whole[-1] if whole else None)
