@@ -1,0 +1,193 @@
+"""Several agents at one work: jobs go to whichever connection is free, what comes back is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from millhand.pods.sync.lanes import Answer, AnswerError, Lane, Opener
+
+Done = Callable[[Answer | AnswerError], None]
+_QUEUE = 4 << 20
+
+
+@dataclass(slots=True)
+class _Job:
+    header: dict[str, Any]
+    payload: bytes
+    done: Done
+    weight: int
+
+    @property
+    def size(self) -> int:
+        return len(self.payload) + self.weight
+
+
+@dataclass(slots=True)
+class _Carrying:
+    size: int = 0
+
+
+class Crew:
+    """One agent that is asked everything, and others that help to carry; jobs go to whoever is free.
+
+    Args:
+        opener: Starts agents.
+        hello: The first message to each.
+        window: Bytes that one lane may have on the way, of jobs that say their weight.
+    """
+
+    def __init__(self, opener: Opener, hello: dict[str, Any], window: int = 8 << 20) -> None:
+        self._opener, self._hello, self._window = opener, hello, window
+        self._changed = threading.Condition()
+        self._jobs: deque[_Job] = deque()
+        self._waiting = self._open = 0
+        self._fault: BaseException | None = None
+        self._closed = False
+        self.leader = Lane(opener("shared"))
+        self.lanes = [self.leader]
+        self.greeted = self.leader.ask(hello)
+        self._threads = [self._started(self._work, self.leader)]
+        self._began: float | None = None
+        self._carried = 0
+
+    def call(self, header: dict[str, Any], payload: bytes = b"") -> Answer:
+        """Ask the leader and wait.
+
+        Raises:
+            AnswerError: It could not be done.
+            CutError: The connection broke.
+        """
+        return self.leader.ask(header, payload).result()
+
+    def put(
+        self,
+        header: dict[str, Any],
+        payload: bytes,
+        done: Done,
+        weight: int = 0,
+    ) -> None:
+        """Give a job to whoever is free; waits while there is enough to do.
+
+        Args:
+            done: Told the answer, in some thread; what it raises ends the sync.
+            weight: Bytes of the answer.
+        """
+        with self._changed:
+            while self._waiting >= _QUEUE and self._fault is None:
+                self._changed.wait()
+            self._check()
+            self._began = self._began or time.monotonic()
+            self._jobs.append(_Job(header, payload, done, weight))
+            self._waiting += len(payload) + weight
+            self._open += 1
+            self._changed.notify_all()
+
+    def put_first(self, header: dict[str, Any], done: Done) -> None:
+        """Give a small job that goes before all others; never waits."""
+        with self._changed:
+            self._jobs.appendleft(_Job(header, b"", done, 0))
+            self._open += 1
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Wait until all jobs are done.
+
+        Raises:
+            MillhandError: What ended the sync.
+        """
+        with self._changed:
+            while self._open and self._fault is None:
+                self._changed.wait()
+            self._check()
+
+    def grow(self, count: int) -> None:
+        """Open more lanes, up to so many, beside the work; one that cannot be had is done without."""
+        for _ in range(count - len(self._threads)):
+            self._threads.append(self._started(self._join))
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes a second that were carried so far; None before enough were."""
+        if self._began is None or self._carried < 1 << 20:
+            return None
+        return self._carried / max(1e-6, time.monotonic() - self._began)
+
+    def fail(self, error: BaseException) -> None:
+        """End the sync with an error."""
+        with self._changed:
+            self._fault = self._fault or error
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for lane in list(self.lanes):
+            lane.close()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _check(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def _started(self, target: Callable[..., None], *arguments: object) -> threading.Thread:
+        thread = threading.Thread(target=target, args=arguments, name="sync", daemon=True)
+        thread.start()
+        return thread
+
+    def _join(self) -> None:
+        try:
+            lane = Lane(self._opener("new"))
+            lane.ask(self._hello).result()
+        except Exception:  # noqa: BLE001 - the others carry it
+            return
+        with self._changed:
+            self.lanes.append(lane)
+            closed = self._closed
+        lane.close() if closed else self._work(lane)
+
+    def _work(self, lane: Lane) -> None:
+        carrying = _Carrying()
+        while (job := self._next(carrying)) is not None:
+            future = lane.ask(job.header, job.payload)
+            future.add_done_callback(partial(self._answered, job, carrying))
+
+    def _next(self, carrying: _Carrying) -> _Job | None:
+        with self._changed:
+            while not self._closed and self._fault is None:
+                if self._jobs and carrying.size < self._window:
+                    job = self._jobs.popleft()
+                    self._waiting -= job.size
+                    carrying.size += job.weight
+                    self._changed.notify_all()
+                    return job
+                self._changed.wait()
+        return None
+
+    def _answered(self, job: _Job, carrying: _Carrying, future: Future[Answer]) -> None:
+        try:
+            job.done(future.result())
+        except AnswerError as error:
+            self._failed(job, error)
+        except Exception as error:  # noqa: BLE001 - the one who waits raises it
+            self.fail(error)
+        with self._changed:
+            carrying.size -= job.weight
+            self._carried += job.size
+            self._open -= 1
+            self._changed.notify_all()
+
+    def _failed(self, job: _Job, error: AnswerError) -> None:
+        try:
+            job.done(error)
+        except Exception as fault:  # noqa: BLE001 - the same
+            self.fail(fault)

@@ -1,0 +1,99 @@
+"""Which paths may be taken from the other side, and which names are never sent. This file travels.
+
+A path is relative to a root, with forward slashes; bytes that are no UTF-8 are lone surrogates, as
+``os.fsdecode`` gives them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+
+WINDOWS = os.name == "nt"
+
+_PART = re.compile(r"\.millhand-[0-9a-f]{16}-[0-9a-f]{8}\.part")
+_DEVICES = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])( *\..*| *)$", re.IGNORECASE
+)
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[\ud800-\udfff]')
+_SECRET = re.compile(
+    r"\.git|git~1|\.env|\.env\.(?!example$|sample$|template$).+|\.ssh|\.netrc|_netrc|\.git-credentials"
+    r"|id_(rsa|dsa|ecdsa|ed25519)(_sk)?|.+\.(pem|key|p12|pfx|ppk)",
+    re.IGNORECASE,
+)
+
+
+class RefusedError(Exception):
+    """A path or a link that is not taken; ``reason`` says why in half a sentence."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+def split(path: str, windows: bool = WINDOWS) -> tuple[str, ...]:
+    """The names that a path is made of; none for ``.``, the root itself.
+
+    Raises:
+        RefusedError: The path is absolute, climbs, or holds a name that cannot be here.
+    """
+    if path == ".":
+        return ()
+    names = tuple(path.split("/"))
+    for name in names:
+        fault = name_fault(name, windows)
+        if fault:
+            raise RefusedError(path, fault)
+    return names
+
+
+def name_fault(name: str, windows: bool = WINDOWS) -> str | None:
+    """Why a single name cannot be taken, or None."""
+    if name in ("", ".", "..") or "\0" in name or "/" in name:
+        return "it is no plain path below the root"
+    return windows_fault(name) if windows else None
+
+
+def windows_fault(name: str) -> str | None:
+    """Why Windows cannot hold a name, or None.
+
+    https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+    """
+    found = _NOT_ON_WINDOWS.search(name)
+    if found:
+        return f"Windows allows no {found[0]!a} in a name"
+    if name[-1] in ". ":
+        return "Windows allows no name that ends in a dot or a blank"
+    return "Windows keeps this name for a device" if _DEVICES.match(name) else None
+
+
+def link_fault(path: str, target: str) -> str | None:
+    """Why a symbolic link is not taken, or None: it must point below the root, by its text alone."""
+    if not target or "\0" in target or target.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", target):
+        return "the link is absolute"
+    depth = path.count("/")
+    for name in target.replace("\\", "/").split("/"):
+        depth += {"..": -1, ".": 0, "": 0}.get(name, 1)
+        if depth < 0:
+            return "the link leads outside"
+    return None
+
+
+def is_secret(path: str) -> bool:
+    """Whether a path is never sent or taken: git's own folder, keys, .env, Millhand's ledger and notes."""
+    names = ["".join(c for c in name if unicodedata.category(c) != "Cf") for name in path.split("/")]
+    return any(_SECRET.fullmatch(name.rstrip(". ")) for name in names) or _is_own(names)
+
+
+def _is_own(names: list[str]) -> bool:
+    lower = [name.lower() for name in names]
+    return any(
+        first == ".millhand" and (second.startswith("ledger") or second == "sync")
+        for first, second in zip(lower, lower[1:])
+    )
+
+
+def is_part(name: str) -> bool:
+    """Whether a file is what a sync has received so far of another."""
+    return _PART.fullmatch(name) is not None

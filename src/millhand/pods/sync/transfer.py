@@ -1,0 +1,248 @@
+"""What both directions have in common: one session with one root here and one there."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millhand.errors import Finding, MillhandError
+from millhand.pods.sync.crew import Crew
+from millhand.pods.sync.folders import Entry, Root
+from millhand.pods.sync.hashes import BLOCK
+from millhand.pods.sync.lanes import Answer, AnswerError, CutError, Opener
+from millhand.pods.sync.names import RefusedError
+from millhand.pods.sync.packing import pack
+from millhand.pods.sync.remote import fault_of
+from millhand.pods.sync.report import Planned, Progress, Quiet, Report
+from millhand.pods.sync.store import MismatchError, Store
+from millhand.pods.sync.tree import refused, shown
+
+FILES_AT_ONCE = 256
+TRIES = 5
+_FAR_S = 0.008  # a round trip from which one connection's window holds it back
+_MUCH = 16 << 20
+_SLOW = 25 << 20  # bytes a second below which compressing is faster than sending
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a sync is done.
+
+    Args:
+        delete: Remove in the named folders what the other side does not have, less what is ignored.
+        dry_run: Change nothing; say what would be done.
+        durable: Flush each file to the disk before it takes its place.
+        lanes: Connections at most; None: as many as the distance asks for.
+        compress: None: where the line is slow enough for it to pay.
+    """
+
+    delete: bool = False
+    dry_run: bool = False
+    durable: bool = False
+    lanes: int | None = None
+    compress: bool | None = None
+
+
+class Transfer:
+    """A session: the crew, the root here, the report. A context manager.
+
+    Args:
+        opener: Starts agents at the other end.
+        root: The folder here; made where it is none and something is to be put there.
+        place: The folder there.
+    """
+
+    def __init__(
+        self,
+        opener: Opener,
+        root: Path,
+        place: str,
+        choice: Choice,
+        progress: Progress | None,
+        writes_there: bool,
+    ) -> None:
+        self.choice, self.root = choice, Root(str(root))
+        self.report = Report(dry_run=choice.dry_run)
+        session = secrets.token_hex(4)
+        self.store = Store(self.root, session, choice.durable)
+        hello = {"do": "hello", "root": place, "session": session, "durable": choice.durable}
+        self.crew = Crew(opener, {**hello, "make": writes_there and not choice.dry_run})
+        self._progress: Progress = progress or Quiet()
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._bytes = 0
+        self._trip_s: float | None = None
+        self._asked = False
+
+    def __enter__(self) -> Transfer:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.crew.close()
+        self.store.close(save=not self.choice.dry_run)
+        report = self.report
+        report.seconds = time.monotonic() - self._began
+        report.sent = sum(lane.line.sent for lane in self.crew.lanes)
+        report.received = sum(lane.line.received for lane in self.crew.lanes)
+        report.lines = len(self.crew.lanes)
+        if isinstance(error, CutError):
+            error.message += f" {report.files} files ({report.size} bytes) were brought before."
+        if isinstance(error, AnswerError):
+            self.welcome()
+            raise MillhandError(f"The other side could not go on: {error.reason}.") from error
+
+    def welcome(self) -> int | None:
+        """Wait for the agent; the bytes that are free there.
+
+        Raises:
+            MillhandError: It cannot work there.
+        """
+        try:
+            free = self.crew.greeted.result()[0].get("free")
+        except AnswerError as error:
+            raise MillhandError(f"The folder on the other side cannot be used: {error.reason}.") from error
+        return int(free) if free is not None else None
+
+    def add(self, action: str, path: str, size: int = 0) -> None:
+        """Note what is to be done."""
+        if self.choice.dry_run:
+            self.report.planned.append(Planned(action, path, size))  # type: ignore[arg-type]
+        elif action in ("new", "changed"):
+            self._bytes += size
+            self._progress.total(1, size)
+            self._widen()
+
+    def _widen(self) -> None:
+        """Open more lanes when there is much to carry and the other end is far."""
+        if self._bytes < _MUCH or self.choice.lanes == 1:
+            return
+        if not self._asked:
+            self._asked = True
+            asked = time.monotonic()
+            self.crew.leader.ask({"do": "ping"}).add_done_callback(lambda _: self._measured(asked))
+
+    def _measured(self, asked: float) -> None:
+        trip_s = time.monotonic() - asked
+        wanted = 1 if trip_s < _FAR_S else 4 if trip_s < 0.1 else 8
+        self.crew.grow(self.choice.lanes or wanted)
+
+    def squeeze(self) -> bool:
+        """Whether what is sent now is to be compressed."""
+        if self.choice.compress is not None:
+            return self.choice.compress
+        rate = self.crew.rate
+        return rate is not None and rate < _SLOW
+
+    def brought(self, files: int, size: int) -> None:
+        """Note files that are whole now."""
+        with self._lock:
+            self.report.files += files
+            self.report.size += size
+            self._progress.done(files, 0)
+
+    def moved(self, size: int, reused: bool = False) -> None:
+        """Note bytes of content that are there now; ``reused``: they were there before."""
+        with self._lock:
+            self.report.reused += size if reused else 0
+            self._progress.done(0, size)
+
+    def left_out(self, path: str, fault: dict[str, Any] | AnswerError) -> None:
+        """Note a file that could not be brought.
+
+        Raises:
+            MillhandError: The disk is full: nothing else can be brought either.
+        """
+        kind = fault.kind if isinstance(fault, AnswerError) else str(fault.get("kind"))
+        reason = fault.reason if isinstance(fault, AnswerError) else str(fault.get("error"))
+        if kind == "full":
+            raise full_disk(path)
+        self.found(refused(path, reason, f"sync.{kind}"))
+
+    def tried(self, path: str, act: Callable[[], None], but: type[Exception] | tuple[()] = ()) -> bool:
+        """Write something here; say whether it worked. What did not is a finding; ``but`` passes through.
+
+        Raises:
+            MillhandError: The disk is full.
+        """
+        try:
+            act()
+        except but:
+            raise
+        except (OSError, RefusedError, MismatchError) as error:
+            self.left_out(path, fault_of(error))
+            return False
+        return True
+
+    def found(self, finding: Finding) -> None:
+        """Add a finding."""
+        with self._lock:
+            self.report.findings.append(finding)
+
+
+def full_disk(path: str) -> MillhandError:
+    """The receiving side's disk is full."""
+    return MillhandError(
+        f"The disk of the receiving side is full: {shown(path)} did not fit. Nothing was left half-written.",
+        mend="Make room there and repeat the command: what has arrived is not sent again.",
+    )
+
+
+class Batch:
+    """Small files on their way to one message."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.size = 0
+
+    def add(self, entry: Entry) -> bool:
+        """Take one; say whether the batch is full."""
+        self.entries.append(entry)
+        self.size += entry.size
+        return self.size >= BLOCK or len(self.entries) >= FILES_AT_ONCE
+
+
+class Orders:
+    """Folders, links, times and deletions on their way to one message, in that order."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, list[list[Any]]] = {"folder": [], "meta": [], "link": [], "delete": []}
+
+    def add(self, name: str, *arguments: Any) -> None:
+        """Add one."""
+        self._orders[name].append([name, *arguments])
+
+    def messages(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """All of it."""
+        every = [order for orders in self._orders.values() for order in orders]
+        for start in range(0, len(every), 4000):
+            yield {"do": "apply"}, pack(every[start : start + 4000])
+
+
+def in_flight(asked: Iterator[tuple[Any, Future[Answer]]], depth: int) -> Iterator[tuple[Any, Answer]]:
+    """Answers in order, with ``depth`` messages on the way ahead of them."""
+    waiting: list[tuple[Any, Future[Answer]]] = []
+    for item in asked:
+        waiting.append(item)
+        if len(waiting) > depth:
+            about, future = waiting.pop(0)
+            yield about, future.result()
+    for about, future in waiting:
+        yield about, future.result()
+
+
+def pages(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of ``size`` items."""
+    page: list[Any] = []
+    for item in items:
+        page.append(item)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page
