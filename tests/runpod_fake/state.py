@@ -109,6 +109,7 @@ class FakeRunPod:
         self.forbidden: set[Host] = set()
         self.fates: dict[str, Fate] = {}
         self.price_factor, self.page_size, self.quota = 1.0, 0, 0
+        self.username = "root"
         self.log_hold_s = 5.0
         self.requests: list[tuple[str, str, Any]] = []
         self.on_request: Callable[[str, str], None] | None = None
@@ -321,7 +322,8 @@ class FakeRunPod:
         if pod.address is None or not mapped or "22/tcp" not in pod.body.get("ports", []):
             return None
         host, port = pod.address
-        return {"host": host, "port": port, "username": "root", "command": f"ssh root@{host} -p {port}"}
+        command = f"ssh {self.username}@{host} -p {port}"
+        return {"host": host, "port": port, "username": self.username, "command": command}
 
     def _runtime(self, pod: FakePod, status: str) -> dict[str, Any] | None:
         if status == "PROVISIONING":

@@ -39,8 +39,12 @@ Examples:
 def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Rent what a pod file describes and wait until it can be used; a pod that is there is used again.
 
-    The pod ends by itself when its lease is over, whatever becomes of this computer.
+    The pod ends by itself when its lease is over, whatever becomes of this computer; one that would not is
+    ended at once.
     """
+    from millhand.runs.arming import arm
+    from millhand.runs.release import Releaser
+
     renting = _renting(pod)
     there = None if dry_run else renting.there()
     if there is None:
@@ -50,7 +54,14 @@ def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
             return
         if not yes:
             _ask(renting.spec, plan)
-    _show_pod(renting.rent(make=True), as_json=as_json)
+    rented = renting.rent(make=True)
+    arm(
+        renting.workspace,
+        rented,
+        folder=renting.workspace_there,
+        releaser=Releaser(renting.account, renting.ledger, say),
+    )
+    _show_pod(rented, as_json=as_json)
 
 
 @click.command(epilog=DOWN_EPILOG)
@@ -83,16 +94,19 @@ def down(pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
 
 
 def _renting(pod: str) -> Renting:
-    from millhand.pods.podfile import find_pod
+    from millhand.errors import UsageError
+    from millhand.pods.podfile import RunPodSpec, find_pod
     from millhand.pods.runpod.client import open_account
     from millhand.runs.renting import Renting
+    from millhand.runs.there import folder_there
     from millhand.workspace import find_workspace
 
     workspace = find_workspace()
     found = find_pod(workspace, pod)
-    renting = Renting(workspace, open_account(workspace), found, say)
-    _ = renting.spec  # what is not rented is refused before anything is asked
-    return renting
+    if not isinstance(found.spec, RunPodSpec):
+        raise UsageError(f"{found.name} is {found.spec.kind}: nothing is rented for it.")
+    folder = folder_there(workspace, found)
+    return Renting(workspace, open_account(workspace), found, say, workspace_there=folder)
 
 
 def _show_plan(spec: RunPodSpec, plan: Prospect, *, as_json: bool) -> None:

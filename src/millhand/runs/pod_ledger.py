@@ -35,9 +35,9 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One pod. Times are seconds since the epoch by the API's clock; ``touched_s`` is by this machine's.
 
     ``owner`` is the run it is for, or the pod file (``pod:l4``). ``usd_per_hour`` is what was shown,
-    ``billed_usd_per_hour`` what the API says. ``spans`` are the times in which it ran. ``safe``: what it
-    made is verified elsewhere. ``why`` says why it was refused or ended. ``estimate_usd`` is what the plan
-    expected of the whole run.
+    ``billed_usd_per_hour`` what the API says. ``spans`` are the times in which it ran. ``armed``: its keeper
+    was once seen to hold its lease. ``safe``: what it made is verified elsewhere. ``why`` says why it was
+    refused or ended. ``estimate_usd`` is what the plan expected of the whole run.
     """
 
     name: str
@@ -59,6 +59,7 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     ready_s: float | None = None
     ended_s: float | None = None
     spans: tuple[tuple[float, float | None], ...] = ()
+    armed: bool = False
     safe: bool = False
     why: str = ""
 

@@ -1,0 +1,48 @@
+"""Whether a rented pod's lease is held: seen over its own connection, or the pod is ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from millhand.errors import MillhandError
+from millhand.pods.lease import LeaseState, PodLease
+from millhand.pods.ssh.address import Address
+from millhand.pods.ssh.pod import open_ssh_pod
+from millhand.runs.release import Releaser
+from millhand.runs.renting import RentedPod
+from millhand.workspace import Workspace
+
+
+def address_of(pod: RentedPod) -> Address:
+    """Where a rented pod's sshd is, held to the keys that its container's log names."""
+    return Address(
+        pod.host,
+        pod.port,
+        pod.user,
+        (pod.key,),
+        pod.host_keys,
+        only_these_keys=True,
+        config_path=Path(pod.key).with_name("no-ssh-config"),
+    )
+
+
+def arm(workspace: Workspace, pod: RentedPod, *, folder: str, releaser: Releaser) -> LeaseState:
+    """See that the pod's keeper holds its lease. A pod on which nothing was done yet is ended if none does.
+
+    Raises:
+        MillhandError: The lease is not held, or the pod cannot be connected to.
+    """
+    ssh = open_ssh_pod(
+        workspace, pod.name, lambda: address_of(pod), folder=folder, python="python3", tell=releaser.say
+    )
+    try:
+        state = PodLease(ssh, pod.entry.pod_id, pod.terms).arm()
+    except MillhandError:
+        if not pod.entry.armed:
+            releaser.say("Its lease is not held: the pod is ended.")
+            releaser.release(pod.entry, lose=True, why="its lease could not be armed")
+        raise
+    finally:
+        ssh.close()
+    releaser.ledger.set(pod.name, armed=True)
+    return state
