@@ -4,11 +4,13 @@
 #   VENV    where the environment is made
 #   DEMO    where `make run` works
 #   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve and evaluate
+#   POD     a pod file of runpod/ (l4, rtx4090 …) or ssh://user@host:port/folder, for what runs elsewhere
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 DEMO   ?= demo
 CONFIG ?=
+POD    ?= l4
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
@@ -16,7 +18,7 @@ BIN    := $(VENV)/bin
         train export chat serve evaluate plan clean distclean
 
 help:            ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/.installed  ## a spreadsheet becomes a model that answers, on this machine, in ./demo
 	$(BIN)/millhand demo $(DEMO)
@@ -63,6 +65,29 @@ doctor: $(VENV)/.installed   ## what this machine has and lacks
 train export chat serve evaluate plan: $(VENV)/.installed
 	@test -n "$(CONFIG)" || { echo "Say which project: make $@ CONFIG=NAME" >&2; exit 2; }
 	$(BIN)/millhand $@ $(CONFIG)
+
+train-remote: $(VENV)/.installed   ## rent POD, train CONFIG there, merge, bring it home, give the pod back
+	@test -n "$(CONFIG)" || { echo "Say which project: make $@ CONFIG=NAME" >&2; exit 2; }
+	$(BIN)/millhand train $(CONFIG) --pod $(POD) --export
+
+export-remote: $(VENV)/.installed  ## merge CONFIG's last run on POD and bring the model home
+	@test -n "$(CONFIG)" || { echo "Say which project: make $@ CONFIG=NAME" >&2; exit 2; }
+	$(BIN)/millhand export $(CONFIG) --pod $(POD)
+
+webui: $(VENV)/.installed          ## LLaMA-Factory's WebUI on POD, at http://127.0.0.1:7860
+	$(BIN)/millhand ui --pod $(POD)
+
+push: $(VENV)/.installed           ## bring the workspace to POD
+	$(BIN)/millhand sync up --pod $(POD)
+
+pull: $(VENV)/.installed           ## bring what POD has made home
+	$(BIN)/millhand sync down --pod $(POD)
+
+down: $(VENV)/.installed           ## end POD
+	$(BIN)/millhand down $(POD)
+
+cost: $(VENV)/.installed           ## what pods cost: expected, by the ledger, billed
+	$(BIN)/millhand cost
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

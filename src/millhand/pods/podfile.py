@@ -49,7 +49,8 @@ class RunPodSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """What may be rented at RunPod: the earlier of ``gpus`` and ``clouds`` is preferred.
 
     ``max_usd_per_hour`` is for the whole pod. ``environment`` is the locked requirements file beside the
-    pod file. One of ``volume``, ``persistent_gb`` or ``allow_loss`` says what becomes of the data.
+    pod file; where it is empty, the image's own ``python`` has to hold what trains. One of ``volume``,
+    ``persistent_gb`` or ``allow_loss`` says what becomes of the data.
     """
 
     kind: Literal["runpod"]
@@ -68,6 +69,7 @@ class RunPodSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     persistent_gb: Annotated[int, msgspec.Meta(ge=10)] | None = None
     allow_loss: bool = False
     environment: str = ""
+    python: str = "python3"
 
     @property
     def folder(self) -> str:

@@ -140,7 +140,12 @@ class PodOnDemand:
             renting = dataclasses.replace(renting, run=self._run)
         place = renting.rent()
         ssh = open_ssh_pod(
-            self._workspace, place.name, self._address(place), folder=folder, python="python3", tell=self._say
+            self._workspace,
+            place.name,
+            self._address(place),
+            folder=folder,
+            python=renting.spec.python,
+            tell=self._say,
         )
         lease = PodLease(ssh, place.entry.pod_id, place.terms)
         try:

@@ -25,6 +25,11 @@ class Released:
     hours: float
     spent_usd: float
 
+    def __str__(self) -> str:
+        return (
+            f"The pod {self.pod} is {self.action}: {self.hours:.2f} h, ${self.spent_usd:.2f} by the ledger."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Releaser:

@@ -92,7 +92,9 @@ class Training:
 
     def release(self) -> None:
         """Give back what was rented for the run; what it made is home by now."""
-        self.pod.release()
+        released = self.pod.release()
+        if released is not None:
+            self.watcher.note(f"{released}")
 
     def _train(self, *, resume: bool, new: bool, run_name: str) -> Trained:
         # Two clients at once: the second waits here, and then finds what the first has started.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from millhand.errors import CommandError, MillhandError
 from millhand.pods import supervisor
@@ -22,12 +22,19 @@ from millhand.pods.ssh.dial import Timing
 from millhand.pods.ssh.files import Files
 from millhand.pods.ssh.hostkeys import FILE_NAME, KnownHosts, Trust
 from millhand.pods.ssh.job import SshJob, hold_tether
+from millhand.pods.ssh.streams import Stream
 from millhand.pods.ssh.tunnel import tunnel
+from millhand.pods.sync.lanes import CutError, agent
+from millhand.pods.sync.pull import pull
+from millhand.pods.sync.push import push
+from millhand.pods.sync.report import Progress, Report
+from millhand.pods.sync.transfer import Choice
 from millhand.shell import Command
 from millhand.workspace import Workspace
 
 TETHER_S = 45.0  # longer than a broken connection takes to be noticed and made again
 _CANCEL_S = 3.0
+_CUTS = 4
 _SUPERVISOR = bundle(supervisor.MODULES, supervisor.ENTRY)
 
 
@@ -115,12 +122,45 @@ class SshPod:
         return [str(name) for name in self.agents.call("jobs")[0]["jobs"]]
 
     def put(self, paths: Iterable[str]) -> None:
-        """Bring files and folders of the client's workspace to the pod's."""
-        raise NotImplementedError
+        """Bring files and folders of the client's workspace to the pod's.
+
+        Raises:
+            FindingsError: Some could not be brought; the rest was.
+            CutError: The connection broke again and again.
+        """
+        self.sync("up", list(paths)).check()
 
     def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
-        """Bring files and folders of the pod's workspace to the client's."""
-        raise NotImplementedError
+        """Bring files and folders of the pod's workspace to the client's.
+
+        Raises:
+            FindingsError: Some could not be brought; the rest was.
+            CutError: The connection broke again and again.
+        """
+        self.sync("down", list(paths), Choice(exclude=tuple(exclude))).check()
+
+    def sync(
+        self,
+        way: Literal["up", "down"],
+        paths: Sequence[str],
+        choice: Choice | None = None,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Bring what has changed; after a cut go on where it stopped.
+
+        Raises:
+            CutError: The connection broke again and again.
+        """
+        move = push if way == "up" else pull
+        for _ in range(_CUTS):
+            with suppress(CutError):
+                return move(
+                    self._opener, self._root, paths, place=self.folder, choice=choice, progress=progress
+                )
+        return move(self._opener, self._root, paths, place=self.folder, choice=choice, progress=progress)
+
+    def _opener(self, transport: Literal["shared", "new"]) -> Stream:
+        return self.connection.open_agent(agent(), transport=transport)
 
     def forward(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
         """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port.

@@ -91,6 +91,7 @@ class _Pull:
         keep, some = self._tree.keeper(path), False
         for page in self._listed(path):
             some = some or bool(page)
+            page = [entry for entry in page if not self._transfer.choice.leaves_out(path, entry.path)]
             taken = [entry for entry in page if keep(entry) and self._arrivals.take(entry)]
             self._report.checked += sum(entry.kind == "f" for entry in taken) if must else 0
             self._decide(taken)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Choice:
         durable: Flush each file to the disk before it takes its place.
         lanes: Connections at most; None: as many as the distance asks for.
         compress: None: where the line is slow enough for it to pay.
+        exclude: Patterns (:mod:`fnmatch`) of names, at any depth below what is named, that a pull leaves.
     """
 
     delete: bool = False
@@ -47,6 +49,12 @@ class Choice:
     durable: bool = False
     lanes: int | None = None
     compress: bool | None = None
+    exclude: tuple[str, ...] = ()
+
+    def leaves_out(self, named: str, path: str) -> bool:
+        """Whether a part of ``path`` below ``named`` is one of those that stay away."""
+        below = path.removeprefix(named).strip("/").split("/")
+        return any(fnmatchcase(part, pattern) for part in below for pattern in self.exclude)
 
 
 class Transfer:
