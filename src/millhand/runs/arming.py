@@ -36,7 +36,11 @@ def arm(workspace: Workspace, pod: RentedPod, *, folder: str, releaser: Releaser
         workspace, pod.name, lambda: address_of(pod), folder=folder, python="python3", tell=releaser.say
     )
     try:
-        state = PodLease(ssh, pod.entry.pod_id, pod.terms).arm()
+        lease = PodLease(ssh, pod.entry.pod_id, pod.terms)
+        state = lease.arm()
+        if pod.entry.billed_usd_per_hour > pod.terms.usd_per_hour:
+            # the spend limit is held at the price that is billed, not the shown one
+            state = lease.order({"usd_per_hour": pod.entry.billed_usd_per_hour})
     except MillhandError:
         if not pod.entry.armed:
             releaser.say("Its lease is not held: the pod is ended.")

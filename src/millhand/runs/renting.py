@@ -12,6 +12,7 @@ from millhand.files import locked
 from millhand.pods.lease import Terms
 from millhand.pods.podfile import PodFile, RunPodSpec
 from millhand.pods.runpod.client import RunPod
+from millhand.pods.runpod.errors import CandidateRefusedError
 from millhand.pods.runpod.keys import workspace_key
 from millhand.pods.runpod.logs import read_host_keys
 from millhand.pods.runpod.models import PodState
@@ -97,9 +98,11 @@ class Renting:
         return prospect(self.account, self.spec)
 
     def there(self) -> PodEntry | None:
-        """The owner's pod that is not over, as far as the ledger knows."""
-        mine = [entry for entry in self.ledger.entries(alive=True) if entry.owner == self.owner]
-        return mine[-1] if mine else None
+        """The owner's pod, if there is one now: the ledger's word is held against the API's."""
+        for entry in self._mine():
+            if look(self.account, self.ledger, entry) is not None:
+                return entry
+        return None
 
     def rent(self, *, make: bool = False) -> RentedPod:
         """The owner's pod, ready: found again, or rented.
@@ -114,36 +117,69 @@ class Renting:
             ApiError: Nothing could be rented, or the API refuses.
         """
         with locked(self.workspace.state / "locks" / f"rent-{_file_name(self.owner)}"):
-            found = self._found()
-            if found is None:
-                found = self._new(make=make)
-            name, state = found
+            try:
+                name, state = self._found() or self._new(make=make)
+            except KeyboardInterrupt:
+                self._tell_interrupted()
+                raise
             entry = self.ledger.ready(name, state, self.account.server_time_s())
         return _reached(self.workspace, self.account, entry, state)
 
+    def _mine(self) -> list[PodEntry]:
+        """The owner's pods that may be there, the newest first."""
+        alive = reversed(self.ledger.entries(alive=True))
+        return [entry for entry in alive if entry.owner == self.owner and entry.state != "ending"]
+
+    def _tell_interrupted(self) -> None:
+        if self._mine():
+            told = f"`millhand up {self.pod_file.name}` goes on with it, `millhand down` ends it"
+            self.say(f"A pod may be there and be billed: {told}; else its lease does.")
+
     def _found(self) -> tuple[str, PodState] | None:
         """A pod of the owner's that is there already, brought up."""
-        for entry in reversed(self.ledger.entries(alive=True)):
-            if entry.owner != self.owner or entry.state == "ending":
-                continue
+        for entry in self._mine():
             state = look(self.account, self.ledger, entry)
             if state is None:
                 continue
             self.say(f"{entry.name} is there already.")
             try:
                 return entry.name, self._brought_up(entry, state)
-            except HostUnusableError:
-                continue
+            except HostUnusableError as error:
+                self._give_up(entry, state, error)
         return None
 
     def _brought_up(self, entry: PodEntry, state: PodState) -> PodState:
         if state.status == "EXITED":
-            self.say(f"Starting {entry.name} again.")
+            self._start(entry, state)
+        if entry.ready_s is None:
+            return self._renter().bring_up(entry.name, state)
+        return wait_ready(self.account, state.id, limit_s=self.limit_s, say=self.say)
+
+    def _start(self, entry: PodEntry, state: PodState) -> None:
+        self.say(f"Starting {entry.name} again.")
+        try:
             self.account.act(state.id, "start")
-            self.ledger.rented(entry.name, state, self.account.server_time_s())
-        if entry.ready_s is not None:  # what lies on it is not thrown away for being slow
-            return wait_ready(self.account, state.id, limit_s=self.limit_s, say=self.say)
-        return self._renter().bring_up(entry.name, state)
+        except CandidateRefusedError as error:
+            told = f"{entry.name} cannot be started: a stopped pod is tied to its host. {error.message}"
+            mend = f"Try again later; or `millhand down {entry.name} --lose`, and rent another."
+            raise MillhandError(told, mend=mend) from error
+        self.ledger.rented(entry.name, state, self.account.server_time_s())
+
+    def _give_up(self, entry: PodEntry, state: PodState, error: HostUnusableError) -> None:
+        """A pod that ran and does not come back: ended where nothing is lost by it, for it is billed.
+
+        Raises:
+            MillhandError: What lies on it would be lost.
+        """
+        if self.ledger.set(entry.name, why=error.message).over or entry.ready_s is None:
+            return
+        if not entry.keeps:
+            mend = f"Wait and repeat, or give up what lies on it: `millhand down {entry.name} --lose`."
+            raise MillhandError(f"{entry.name} does not come back: {error.message}", mend=mend) from error
+        self.say(f"{error.message} The pod is ended.")
+        self.ledger.set(entry.name, state="ending")
+        self.account.terminate(state.id)
+        self.ledger.ended(entry.name, self.account.server_time_s())
 
     def _new(self, *, make: bool) -> tuple[str, PodState]:
         plan = self.plan()

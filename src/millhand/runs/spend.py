@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from millhand.pods.runpod.billing import Bill, bills
 from millhand.pods.runpod.client import RunPod
+from millhand.pods.runpod.errors import NotAllowedError
 from millhand.runs.pod_ledger import PodEntry
 
 _HOUR_S = 3600.0
@@ -60,12 +62,17 @@ def costs(account: RunPod, entries: Sequence[PodEntry]) -> list[Cost]:
         return []
     now_s = account.server_time_s()
     since_s = min(entry.rented_s or now_s for entry in were)
-    billed = bills(account, {entry.pod_id for entry in were}, since_s)
+    try:
+        billed: Mapping[str, Bill] | None = bills(account, {entry.pod_id for entry in were}, since_s)
+    except NotAllowedError:
+        billed = None
     return [cost(entry, billed, now_s) for entry in were]
 
 
-def cost(entry: PodEntry, billed: Mapping[str, Bill], now_s: float) -> Cost:
-    """One pod's cost."""
+def cost(entry: PodEntry, billed: Mapping[str, Bill] | None, now_s: float) -> Cost:
+    """One pod's cost; ``billed`` None: the bills may not be read."""
+    if billed is None:
+        return dataclasses.replace(cost(entry, {}, now_s), difference="the key may not read the bills")
     ledger_usd, bill = spent_usd(entry, now_s), billed.get(entry.pod_id)
     return Cost(
         pod=entry.name,

@@ -210,6 +210,17 @@ def test_a_price_above_the_shown_one_is_named(rent: Rent, releaser: Releaser, fa
     assert pod.entry.hourly_usd == pod.entry.billed_usd_per_hour
 
 
+def test_a_key_that_may_not_read_bills_still_shows_the_ledger(
+    rent: Rent, releaser: Releaser, fake: FakeRunPod
+) -> None:
+    rent("qa-1")
+    fake.clock.advance(3600)
+    fake.fault("GET", "/billing/pods", status=403)
+    (row,) = costs(releaser.account, releaser.ledger.entries())
+    assert (row.bill_usd, row.difference) == (None, "the key may not read the bills")
+    assert row.ledger_usd > 0.4
+
+
 def test_without_pods_nothing_is_asked(releaser: Releaser, fake: FakeRunPod) -> None:
     assert (costs(releaser.account, []), standing(releaser)) == ([], [])
     assert fake.requests == []

@@ -16,7 +16,7 @@ import pytest
 
 from millhand.errors import MillhandError, UsageError
 from millhand.pods.podfile import find_pod
-from millhand.pods.runpod.client import RunPod
+from millhand.pods.runpod.client import RunPod, Waits
 from millhand.pods.runpod.errors import OutcomeUnknownError
 from millhand.runs.pod_ledger import PodLedger
 from millhand.runs.release import Releaser
@@ -181,6 +181,63 @@ def test_a_stopped_pod_is_started_again_and_reached_at_its_new_port(
     assert (again.name, again.port != pod.port) == (pod.name, True)
     assert len(again.entry.spans) == 2
     assert spent_usd(again.entry, fake.clock.now()) < 0.1
+
+
+@pytest.mark.parametrize(("disk", "ended"), [("volume: {name: millhand, size_gb: 100}", True), ("x", False)])
+def test_a_pod_that_does_not_come_back_is_ended_where_nothing_is_lost(
+    rent: Rent, ledger: PodLedger, fake: FakeRunPod, disk: str, ended: bool
+) -> None:
+    disk = disk if ended else "persistent_gb: 20"
+    pod = rent("qa-1", volume=disk)
+    broken = fake.pods[pod.entry.pod_id]
+    broken.running_s, broken.fate = None, "old-driver"
+    if ended:
+        assert rent("qa-1", volume=disk).name != pod.name
+        assert broken.id not in fake.pods
+        return
+    with pytest.raises(MillhandError, match=r"(?s)does not come back.*--lose"):
+        rent("qa-1", volume=disk)
+    assert list(fake.pods) == [broken.id]
+
+
+def test_a_stopped_pod_whose_host_is_full_says_so(
+    rent: Rent, account: RunPod, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1", volume="persistent_gb: 20")
+    account.act(pod.entry.pod_id, "stop")
+    fake.fault("POST", "/pods/.*/action", status=400, detail="no GPU free on this host")
+    with pytest.raises(MillhandError, match=r"(?s)tied to its host.*no GPU free.*--lose"):
+        rent("qa-1", volume="persistent_gb: 20")
+    assert rent("qa-1", volume="persistent_gb: 20").name == pod.name
+
+
+def test_whether_a_pod_is_there_is_asked_of_the_api(
+    workspace: Workspace, account: RunPod, rent: Rent, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1")
+    there = wish(workspace, account, "qa-1").there()
+    assert there is not None
+    assert there.name == pod.name
+    fake.terminate(fake.pods[pod.entry.pod_id])
+    assert wish(workspace, account, "qa-1").there() is None
+
+
+def test_ctrl_c_says_that_a_pod_may_be_there(
+    workspace: Workspace, account: RunPod, pod_file: Path, fake: FakeRunPod
+) -> None:
+    fake.add_volume("millhand", 100, "US-KS-2")
+    told: list[str] = []
+
+    def press(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    made = wish(workspace, account, "qa-1")
+    hurried = RunPod(account.url, account.key, Waits(press, fake.clock.now))
+    asked = Renting(workspace, hurried, made.pod_file, told.append, run="qa-1")
+    with pytest.raises(KeyboardInterrupt):
+        asked.rent()
+    assert "`millhand down` ends it" in told[-1]
+    assert wish(workspace, account, "qa-1").rent().name == next(iter(fake.pods.values())).name
 
 
 def test_a_restart_changes_port_and_host_keys_and_locate_reads_them_again(
