@@ -38,6 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cost": ("millhand.cli.pods:cost", "Show what pods cost: expected, measured, billed."),
     "reap": ("millhand.cli.pods:reap", "End rented pods that should be over."),
     "runs": ("millhand.cli.runs:runs", "List runs and how far they are."),
+    "ps": ("millhand.cli.jobs:ps", "List jobs, here and on pods: how far they are, what is wrong."),
+    "attach": ("millhand.cli.jobs:attach", "Follow a run that trains somewhere."),
+    "logs": ("millhand.cli.jobs:logs", "Show what a run printed."),
+    "stop": ("millhand.cli.jobs:stop", "Have a run save a checkpoint and end."),
+    "resume": ("millhand.cli.jobs:resume", "Go on with a run from its last whole checkpoint."),
 }
 
 EPILOG = """\b
