@@ -103,15 +103,11 @@ class Bench:
     def dataset(self, case: dict[str, Any]) -> Outcome:
         """Put a case of a dataset to both; each has a file name of its own, for datasets keeps a cache."""
         self.number += 1
-        entry = dict(case["entry"])
-        path = self.workspace.registry / f"case{self.number}.jsonl"
-        made.write_rows(path, case["rows"])
-        if entry.get("file_name") == "case.jsonl":
-            entry["file_name"] = path.name
-        made.write_info(self.workspace, {"case": entry})
+        made.write_case(self.workspace, case, f"case{self.number}.jsonl")
         change = {**made.dataset_change(case), "output_dir": "outputs/case"}
         made.write_project(self.workspace, "train", made.changed("train", change))
-        name = f"{case['stage']} {json.dumps(case['entry'], ensure_ascii=False)} {case['rows']}"
+        entry, rows = json.dumps(case["entry"], ensure_ascii=False), case.get("rows") or case.get("files")
+        name = f"{case['stage']} {entry} {rows}"
         outcome = self._both(name[:700], "train", deep=False)
         made.furnish(self.workspace)
         return outcome

@@ -78,7 +78,7 @@ def furnish(workspace: Workspace) -> None:
 
 
 def write_base(folder: Path, **changes: Any) -> None:
-    """A model's files without weights: a tokenizer of 256 bytes and the three tokens of ChatML."""
+    """A model's files, its weights empty: a tokenizer of 256 bytes and the three tokens of ChatML."""
     special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
     alphabet = [chr(n) for n in (*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324))]
     vocab = {text: number for number, text in enumerate([*special, *alphabet])}
@@ -94,6 +94,10 @@ def write_base(folder: Path, **changes: Any) -> None:
     named = (("tokenizer.json", tokenizer), ("config.json", config), ("tokenizer_config.json", words))
     for name, content in named:
         (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    names = ("self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj")
+    head = json.dumps({f"model.layers.0.{name}.weight": empty for name in names}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head)
 
 
 def write_info(workspace: Workspace, info: dict[str, Any]) -> None:
@@ -117,6 +121,19 @@ def dataset_change(case: dict[str, Any]) -> dict[str, Any]:
     """What a train.yaml has that trains on the dataset ``case``; tools are described at length."""
     room = {} if case["stage"] == "pt" else {"cutoff_len": 1024}
     return {"dataset": "case", "stage": case["stage"], **room, **case.get("change", {})}
+
+
+def write_case(workspace: Workspace, case: dict[str, Any], name: str = "case.jsonl") -> None:
+    """Write the files and the entry of a dataset's case; ``name`` takes the place of case.jsonl."""
+    entry = dict(case["entry"])
+    for file, text in case.get("files", {}).items():
+        path = workspace.registry / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    write_rows(workspace.registry / name, case.get("rows", []))
+    if entry.get("file_name") == "case.jsonl":
+        entry["file_name"] = name
+    write_info(workspace, {"case": entry})
 
 
 def picture() -> bytes:

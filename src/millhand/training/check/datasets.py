@@ -2,77 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from millhand.datasets.info import FILE, HUBS, columns_of
+from millhand.datasets.info import FILE, columns_of
 from millhand.documents.rows import Row
-from millhand.documents.tables import open_rows
-from millhand.errors import Finding, FindingsError, Severity, UsageError
+from millhand.errors import Finding, FindingsError, UsageError
 from millhand.llamafactory.entries import EntryRules
 from millhand.text.normal import did_you_mean
 from millhand.training.check.faults import ROW_FAULTS, Tally, listed
+from millhand.training.check.info import Info
 from millhand.training.check.judges import Use
-from millhand.training.check.places import Place, places
 from millhand.training.check.scan import scan
-
-_NESTED = (list, dict)
-
-
-@dataclass(frozen=True)
-class Info:
-    """dataset_info.json as LLaMA-Factory reads it, with the place of each key."""
-
-    folder: Path
-    file: str
-    entries: Mapping[str, Any]
-    where: Mapping[tuple[str, ...], Place]
-
-    def finding(
-        self, name: str, severity: Severity, path: tuple[str, ...], message: str, why: str, mend: str
-    ) -> Finding:
-        """A finding at a key, or at the nearest one around it."""
-        found = next((self.where[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.where), None)
-        line, column = found or (None, None)
-        return Finding(
-            id=name, severity=severity, message=message, file=self.file, line=line,
-            column=str(column) if column else None, why=why, mend=mend,
-        )  # fmt: skip
-
-
-def read_info(folder: Path, shown: str) -> Info:
-    """Read a folder's dataset_info.json; ``shown`` is the folder's name for findings.
-
-    Raises:
-        FindingsError: LLaMA-Factory could not read it.
-    """
-    file = f"{shown}/{FILE}"
-    try:
-        text = (folder / FILE).read_text(encoding="utf-8")
-        entries = json.loads(text)
-    except FileNotFoundError:
-        return Info(folder, file, {}, {})
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FindingsError([_unreadable(file, error)]) from error
-    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
-        raise FindingsError([_unreadable(file, ValueError("it is no object of objects"))])
-    return Info(folder, file, entries, places(text))
-
-
-def _unreadable(file: str, error: ValueError) -> Finding:
-    line = error.lineno if isinstance(error, json.JSONDecodeError) else None
-    return Finding(
-        id="data.broken-registry",
-        severity="error",
-        message=f"it cannot be read: {error}",
-        file=file,
-        line=line,
-        why="LLaMA-Factory knows no dataset then: “Cannot open … due to …”.",
-        mend="Mend it there; a comma behind the last member is not allowed, nor a byte-order mark.",
-    )
+from millhand.training.check.sources import rows_of
 
 
 def check_entry(info: Info, name: str, rules: EntryRules) -> Iterator[Finding]:
@@ -124,52 +67,37 @@ def _members(info: Info, name: str, rules: EntryRules) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def local_file(info: Info, name: str, rules: EntryRules) -> Path | Finding | None:
-    """The file of rows; a finding where LLaMA-Factory would not take it, None where it lies elsewhere."""
-    entry = info.entries[name]
-    given = entry.get("file_name")
-    if any(key in entry for key in HUBS) or not isinstance(given, str):
-        return None
-    path, at = info.folder / given, (name, "file_name")
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    if not path.exists() or not files:
-        there = did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
-        message = f"There is no file {info.folder.name}/{given}."
-        return info.finding(
-            "data.no-file", "error", at, message, "“File … not found.”", there or "Put it there."
-        )
-    kinds = {rules.endings.get(file.suffix[1:]) for file in files}
-    if kinds == {None} or len(kinds) > 1:
-        message = f"{given}: LLaMA-Factory takes one of {', '.join(rules.endings)}, in small letters."
-        why = "“Allowed file types: …” or, in a folder, “File types should be identical.”"
-        return info.finding("data.file-kind", "error", at, message, why, "Save it as .jsonl.")
-    return path if path.is_file() and path.suffix[1:] not in ("arrow", "txt") else None
-
-
-def text_bytes(info: Info, name: str, path: Path, limit: int) -> int:
-    """How many bytes of text there are to pre-train on; a file larger than ``limit`` is not looked into."""
-    size = path.stat().st_size
-    if path.suffix not in (".json", ".jsonl") or size > limit:
+def text_bytes(info: Info, name: str, paths: Sequence[Path], limit: int) -> int:
+    """How many bytes of text there are to pre-train on; files larger than ``limit`` are not looked into."""
+    size = sum(path.stat().st_size for path in paths)
+    if size > limit:
         return size
     column = columns_of(info.entries[name])["prompt"] or ""
-    rows = [item.values for item in open_rows(path).items if isinstance(item, Row)]
+    rows = [item.values for path in paths for item in rows_of(path) if isinstance(item, Row)]
     return sum(len(str(row.get(column) or "").encode("utf-8")) + 1 for row in rows)
 
 
-def check_rows(info: Info, name: str, path: Path, use: Use) -> tuple[list[Finding], Tally | None]:
-    """Read and judge every row of a dataset's file."""
-    shown = f"{info.file.removesuffix(FILE)}{path.relative_to(info.folder).as_posix()}"
-    try:
-        tally = scan(path, info.entries[name], use)
-    except FindingsError as error:
-        return list(error.findings), None
-    except UsageError as error:
-        return [info.finding("data.no-file", "error", (name,), error.message, "", error.mend)], None
-    found = [*_of_file(path, shown), *_columns(info, name, tally), *_mixed(tally, shown)]
+def check_rows(info: Info, name: str, paths: Sequence[Path], use: Use) -> tuple[list[Finding], Tally | None]:
+    """Read and judge every row of a dataset's files."""
+    whole, seen = Tally(), []
+    found: list[Finding] = []
+    for path in paths:
+        shown = f"{info.file.removesuffix(FILE)}{path.relative_to(info.folder).as_posix()}"
+        try:
+            tally = scan(path, info.entries[name], use)
+        except FindingsError as error:
+            return list(error.findings), None
+        except UsageError as error:
+            return [info.finding("data.no-file", "error", (name,), error.message, "", error.mend)], None
+        whole.merge(tally, 0)
+        found += _of_file(path, shown)
+        seen.append((path, shown, tally))
+    found += [*_columns(info, name, whole), *_mixed(whole, seen[0][1])]
     # Without a column every row is at fault, and none is worth a word.
     if not any(finding.id == "data.missing-column" for finding in found):
-        found += [*_of_rows(tally, shown, path), *_whole(info, name, tally, use)]
-    return found, tally
+        found += [finding for path, shown, tally in seen for finding in _of_rows(tally, shown, path)]
+        found += [*_whole(info, name, whole, use)]
+    return found, whole
 
 
 def _of_file(path: Path, shown: str) -> Iterator[Finding]:
@@ -232,7 +160,7 @@ def _read_members(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _mixed(tally: Tally, shown: str) -> Iterator[Finding]:
-    for column, kinds in tally.kinds().items():
+    for column, kinds in (tally.kinds() | tally.inner_kinds()).items():
         numbers = kinds <= {int, float}
         if len(kinds) > 1 and not numbers:
             names = ", ".join(sorted(kind.__name__ for kind in kinds))

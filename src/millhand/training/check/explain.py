@@ -74,6 +74,15 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "checkpoints as save_total_limit and save_steps leave, and the merged model.",
         "model.not-asked": "With --pod or --online the Hub is asked for the model's config.json.",
         "model.not-there": "With --pod or --online the Hub is asked for the model's config.json.",
+        "data.split": "datasets makes one split of files, train.",
+        "data.script": "Loading scripts went away with datasets 4.0.",
+        "data.elsewhere": "Rows on a hub or in a cloud are not fetched for a check.",
+        "data.broken-file": "The file is not of the kind that its ending says.",
+        "quantization.ignored": "A base with a quantization_config is loaded as it is.",
+        "quantization.of-the-base": "config.json of the base has a quantization_config "
+        "(model/model_utils/quantization.py, model/adapter.py).",
+        "export.base-quantized": "config.json of the base has a quantization_config (train/tuner.py:168).",
+        "method.lora-target": "The names of modules are read from the weights of a base on this machine.",
         "data.stage": "Ranking data goes with rm and dpo only.",
         "data.val-size": "1 is one row, 1.0 is all of them, which is refused.",
     }

@@ -115,6 +115,7 @@ class Tally:
     faults: dict[str, list[int]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     shapes: set[tuple[tuple[str, ...], tuple[type, ...]]] = field(default_factory=set)
+    inner: set[tuple[str, type]] = field(default_factory=set)
     cuts: Cuts = field(default_factory=Cuts)
 
     @property
@@ -136,6 +137,7 @@ class Tally:
         self.dropped += other.dropped
         self.thoughtless += other.thoughtless
         self.shapes |= other.shapes
+        self.inner |= other.inner
         self.cuts.merge(other.cuts, offset)
         for fault, count in other.counts.items():
             self.counts[fault] = self.counts.get(fault, 0) + count
@@ -155,10 +157,31 @@ class Tally:
                 found.setdefault(name, set()).add(kind)
         return {name: kinds - {type(None)} for name, kinds in found.items()}
 
+    def inner_kinds(self) -> dict[str, set[type]]:
+        """The types within lists and objects, by path: ``conversations[].value``."""
+        found: dict[str, set[type]] = {}
+        for path, kind in self.inner:
+            if kind is not type(None):
+                found.setdefault(path, set()).add(kind)
+        return found
+
 
 def note_shape(tally: Tally, row: Mapping[str, Any]) -> None:
-    """Remember the columns of a row and what stands in them."""
+    """Remember the columns of a row and what stands in them, within lists and objects too."""
     tally.shapes.add((tuple(row), tuple(map(type, row.values()))))
+    for name, value in row.items():
+        if type(value) is list or type(value) is dict:
+            _note_inner(tally.inner, name, value)
+
+
+def _note_inner(seen: set[tuple[str, type]], path: str, value: Any) -> None:
+    inside = ((path, item) for item in value) if type(value) is list else value.items()
+    mark = f"{path}[]" if type(value) is list else f"{path}."
+    for name, item in inside:
+        where = mark if type(value) is list else mark + str(name)
+        seen.add((where, type(item)))
+        if type(item) is list or type(item) is dict:
+            _note_inner(seen, where, item)
 
 
 def listed(rows: Iterable[int]) -> str:

@@ -52,9 +52,9 @@ class Lengths:
         sides = (("user", "observation"), ("assistant", "function"))
         return 4 + thought + sum(max(map(self._slot_bytes, roles)) for roles in sides)
 
-    def frame_bytes(self) -> int:
+    def frame_bytes(self, *, tools: bool = False) -> int:
         """The most tokens that it adds once a row."""
-        around = f"{self.system}{self.tool_prompt}"
+        around = self.system + (self.tool_prompt if tools else "")
         return sum(map(self._slot_bytes, ("prefix", "system"))) + len(around.encode()) + 2
 
     def _slot_bytes(self, role: str) -> int:
@@ -135,11 +135,12 @@ class Ruler:
         """Count a row that may be too long."""
         size, own = dialogue.size, self.lengths
         turns = len(dialogue.messages) // 2 + 1
-        if size + own.frame_bytes() + turns * own.turn_bytes() <= own.cutoff_len:
+        if size + own.frame_bytes(tools=bool(dialogue.tools)) + turns * own.turn_bytes() <= own.cutoff_len:
             return
         self.cuts.long += 1
         self.cuts.likely += size > _WIDE * own.cutoff_len
-        if self.count is None or self.cuts.long % self.stride:
+        # scattered, so that long and short rows in turns are not all of one kind (Knuth's multiplier)
+        if self.count is None or (self.cuts.long * 2654435761 >> 16) % self.stride:
             return
         self._note(row, *self._cut(dialogue))
         self.budget -= size

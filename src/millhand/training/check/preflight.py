@@ -13,9 +13,10 @@ from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
 from millhand.training.check.amounts import check_amount, check_split
 from millhand.training.check.basics import check_train, looks_local
-from millhand.training.check.datasets import Info, check_entry, check_rows, local_file, read_info, text_bytes
+from millhand.training.check.datasets import check_entry, check_rows, text_bytes
 from millhand.training.check.faults import Tally
 from millhand.training.check.hub import check_hub
+from millhand.training.check.info import Info, read_info
 from millhand.training.check.judges import Use
 from millhand.training.check.keys import check_keys
 from millhand.training.check.machine import Machine
@@ -24,10 +25,12 @@ from millhand.training.check.pair import check_pair
 from millhand.training.check.pod import check_pod
 from millhand.training.check.rule import apply
 from millhand.training.check.rules import BY_PURPOSE
+from millhand.training.check.sources import check_source, local_files
 from millhand.training.check.state import check_state
 from millhand.training.check.subject import Config, FaultyValueError
 from millhand.training.check.tokens import check_cuts, check_tokens, lengths_of
 from millhand.training.check.values import check_values
+from millhand.training.check.weights import check_weights
 from millhand.training.project import PURPOSES, Project, open_project, project_names
 from millhand.workspace import Workspace
 
@@ -232,9 +235,9 @@ class Preflight:
             mend = "Ranking datasets go with dpo and rm, all others with the other stages."
             yield config.finding("data.stage", "error", (key, "stage"), message, why, mend)
             return
-        path = local_file(info, name, self.knowledge.entry)
-        if stage == "pt" and config.packing is not False and isinstance(path, Path):
-            yield from check_amount(config, name, text_bytes(info, name, path, 64 * config.cutoff_len))
+        files = local_files(info, name, self.knowledge.entry)
+        if stage == "pt" and config.packing is not False and files and isinstance(files, list):
+            yield from check_amount(config, name, text_bytes(info, name, files, 64 * config.cutoff_len))
         use = Use(stage, self._thought(config), lengths_of(config, stage), self._media(config, info))
         yield from self._dataset(info, name, use)
         tally = self._seen[info.folder, name, use]
@@ -264,14 +267,14 @@ class Preflight:
         if (info.folder, name, use) in self._seen:
             return
         self._seen[info.folder, name, use] = Tally()
-        found = list(check_entry(info, name, self.knowledge.entry))
+        found = [*check_entry(info, name, self.knowledge.entry), *check_source(info, name)]
         yield from found
-        path = local_file(info, name, self.knowledge.entry)
-        if isinstance(path, Finding):
-            yield path
-        elif path is not None and not any(finding.severity == "error" for finding in found):
+        files = local_files(info, name, self.knowledge.entry)
+        if isinstance(files, Finding):
+            yield files
+        elif files and not any(finding.severity == "error" for finding in found):
             self.tell(name)
-            findings, tally = check_rows(info, name, path, use)
+            findings, tally = check_rows(info, name, files, use)
             if tally is not None:
                 self._seen[info.folder, name, use] = tally
                 self.report.rows[name] = tally.rows
@@ -299,6 +302,7 @@ def check_config(config: Config) -> Iterator[Finding]:
     if config.purpose == "train":
         yield from _models(config)
         yield from check_tokens(config)
+    yield from check_weights(config)
 
 
 def _models(config: Config) -> Iterator[Finding]:

@@ -14,10 +14,10 @@ import orjson
 
 from millhand.datasets.info import columns_of
 from millhand.documents.rows import BadRow
-from millhand.documents.tables import open_rows
-from millhand.training.check.faults import Tally
+from millhand.training.check.faults import Tally, note_shape
 from millhand.training.check.judges import AlpacaJudge, Use, make_judge
 from millhand.training.check.lengths import BUDGET, Ruler
+from millhand.training.check.sources import rows_of
 
 _BOM = b"\xef\xbb\xbf"
 # A part of a file for one process; below two of them one process is faster than starting another.
@@ -141,10 +141,11 @@ class _Scan:
     def _limit(self, entry: Mapping[str, Any], use: Use) -> int:
         if use.lengths is None:
             return _NEVER
-        several = entry.get("formatting", "alpaca") != "alpaca" or columns_of(entry)["history"]
-        if not several:
+        columns = columns_of(entry)
+        several = entry.get("formatting", "alpaca") != "alpaca" or columns["history"]
+        if not several and not columns["tools"]:
             return use.lengths.harmless
-        left = use.lengths.cutoff_len - use.lengths.frame_bytes()
+        left = use.lengths.cutoff_len - use.lengths.frame_bytes(tools=bool(columns["tools"]))
         return max(int(left / (1 + use.lengths.turn_bytes() / (2 * _LEAST_MESSAGE))), 0)
 
     def measure(self, row: Any, number: int) -> None:
@@ -170,7 +171,7 @@ class _Scan:
         if type(row) is not dict:
             tally.add("data.broken-row", number)
             return
-        tally.shapes.add((tuple(row), tuple(map(type, row.values()))))
+        note_shape(tally, row)
         fault = self.judge_row(row)
         if fault is not None:
             tally.add(fault, number)
@@ -202,7 +203,7 @@ def _scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
     """Judge the rows of any other file, one after the other."""
     scanner, tally, is_csv = _Scan(entry, use), Tally(), path.suffix == ".csv"
     numbers = _number_columns(path) if is_csv else frozenset()
-    for item in open_rows(path).items:
+    for item in rows_of(path):
         tally.rows += 1
         if isinstance(item, BadRow):
             tally.add("data.broken-row", item.number)
@@ -226,7 +227,7 @@ def _thinks(row: Mapping[str, Any], column: str, words: tuple[str, ...]) -> bool
 def _number_columns(path: Path) -> frozenset[str]:
     """The columns of a CSV in which only numbers stand: pandas, which datasets reads with, makes numbers."""
     seen: dict[str, bool] = {}
-    for item in open_rows(path).items:
+    for item in rows_of(path):
         if not isinstance(item, BadRow):
             for name, value in item.values.items():
                 if value not in ("", None):

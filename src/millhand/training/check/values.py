@@ -60,8 +60,11 @@ _ALWAYS = frozenset(
      "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "seed",
      "warmup_steps", "warmup_ratio", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay",
      "logging_steps", "save_steps", "max_grad_norm", "preprocessing_num_workers", "preprocessing_batch_size",
+     "default_system", "data_seed", "log_level", "neftune_noise_alpha", "interleave_probs",
      "dataloader_num_workers", "add_tokens", "add_special_tokens", "lora_rank", "resume_from_checkpoint"}
 )  # fmt: skip
+# Where neither 0 nor "false" does for false: transformers' and torch's own checks.
+_STRICT = ("use_cache", "dataloader_drop_last")
 # What only a method, a stage or an evaluation looks at.
 _FAMILIES: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
     {
@@ -155,6 +158,8 @@ def _harm(config: Config, key: str, value: Any, argument: Argument) -> tuple[Sev
         return None, ""
     if key.startswith(_LABELS) and isinstance(value, int | float):
         return None, ""
+    if key in _STRICT:
+        return "error", "It is compared with true and false themselves, and refused."
     if "bool" in argument.type:
         text = "It is text, and any text counts as true, `false` too."
         other = "It counts as true or false, but some code compares with `is False`."

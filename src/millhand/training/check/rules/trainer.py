@@ -143,6 +143,12 @@ TRAINER = (
         "transformers/integrations/integration_utils.py", "… is not supported, only … are supported",
     ),
     Rule(
+        "train.log-level", ("log_level",),
+        lambda c: c.log_level not in ("debug", "info", "warning", "error", "critical", "passive"),
+        "log_level is none of debug, info, warning, error, critical, passive.", "Write `log_level: info`.",
+        f"{_FILE}:1945, trainer_log_levels", "KeyError: 'log_level'",
+    ),
+    Rule(
         "train.best-metric", ("save_strategy", "metric_for_best_model"),
         lambda c: c.save_strategy == "best"
         and c.metric_for_best_model is None
