@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from millhand.pods.podfile import PodFile
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
+from millhand.pods.sync.report import Progress, Report
+from millhand.pods.sync.transfer import Choice
+from millhand.runs.moving import Way
 from millhand.runs.pod_ledger import PodEntry, PodLedger, open_pod_ledger
 from millhand.runs.release import Released, Releaser
 from millhand.runs.renting import RentedPod, Renting, locate
@@ -100,6 +103,12 @@ class PodOnDemand:
     def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
         """Bring files and folders from there to the workspace."""
         self._there().ssh.get(paths, exclude=exclude)
+
+    def sync(
+        self, way: Way, paths: Sequence[str], choice: Choice | None = None, progress: Progress | None = None
+    ) -> Report:
+        """Bring what has changed, with all that can be said of it."""
+        return self._there().ssh.sync(way, paths, choice, progress)
 
     def forward(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
         """Make a port there reachable here."""
