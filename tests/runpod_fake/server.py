@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = parts.path.removeprefix("/v2")
         with fake.lock:
             fake.requests.append((self.command, path, _json(body)))
-            fault = next((f for f in fake.faults if f.takes(self.command, path, _json(body))), None)
+            fault = fake.struck(self.command, path, _json(body))
         if fake.on_request:
             fake.on_request(self.command, path)
         fake.settle()

@@ -12,7 +12,7 @@ from tests.runpod_fake import schema
 from tests.runpod_fake.catalog import Gpu, default_gpus
 from tests.runpod_fake.clock import Clock, rfc3339
 from tests.runpod_fake.machines import Machines, NullMachines
-from tests.runpod_fake.script import Fault, ProblemError
+from tests.runpod_fake.script import Fault, How, ProblemError
 
 KEY = "rpa_PLANTEDaccountKEY0123456789"
 HOUR_S, MONTH_H = 3600.0, 730.0
@@ -110,6 +110,8 @@ class FakeRunPod:
         self.fates: dict[str, Fate] = {}
         self.price_factor, self.page_size, self.quota = 1.0, 0, 0
         self.username = "root"
+        self.outage_until_s: float = 0.0
+        self.outage_how: How = "answer"
         self.log_hold_s = 5.0
         self.requests: list[tuple[str, str, Any]] = []
         self.on_request: Callable[[str, str], None] | None = None
@@ -122,6 +124,16 @@ class FakeRunPod:
         fault = Fault(method, path, **settings)
         self.faults.append(fault)
         return fault
+
+    def outage(self, seconds: float, how: How = "answer") -> None:
+        """Let every request fail for so long, by its clock."""
+        self.outage_until_s, self.outage_how = self.clock.now() + seconds, how
+
+    def struck(self, method: str, path: str, body: object) -> Fault | None:
+        """The fault that strikes a request."""
+        if self.clock.now() < self.outage_until_s:
+            return Fault(method, path, how=self.outage_how, status=503, detail="down for a while")
+        return next((fault for fault in self.faults if fault.takes(method, path, body)), None)
 
     def plant(self, name: str, **body: Any) -> FakePod:
         """A pod of somebody else's in the same account, running."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -52,8 +53,9 @@ def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
         if dry_run:
             _show_plan(renting.spec, plan, as_json=as_json)
             return
-        if not yes:
-            _ask(renting.spec, plan)
+        _tell(renting.spec, plan)
+        if plan.candidates and not yes:
+            click.confirm("Rent it?", abort=True, err=True)
     rented = renting.rent(make=True)
     arm(
         renting.workspace,
@@ -144,23 +146,17 @@ def _limits(spec: RunPodSpec, plan: Prospect) -> list[str]:
     return lines
 
 
-def _ask(spec: RunPodSpec, plan: Prospect) -> None:
-    """Tell the plan and ask.
-
-    Raises:
-        Abort: The answer was no.
-    """
+def _tell(spec: RunPodSpec, plan: Prospect) -> None:
+    """The plan in a few lines."""
     for candidate in plan.candidates[:3]:
         say(f"{candidate.shown}: ${candidate.usd_per_hour:.2f} an hour ({candidate.stock.lower()} stock)")
     for line in _limits(spec, plan):
         say(line)
-    if plan.candidates:
-        click.confirm("Rent it?", abort=True, err=True)
 
 
 def _show_pod(pod: RentedPod, *, as_json: bool) -> None:
     entry = pod.entry
-    facts = {
+    facts: dict[str, Any] = {
         "pod": entry.name,
         "gpu": entry.gpu,
         "where": f"{entry.cloud.lower()}, {entry.data_center}",
@@ -176,7 +172,9 @@ def _show_pod(pod: RentedPod, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    print_facts({**facts, "host_keys": " ".join(pod.host_keys), "usd_per_hour": f"{entry.hourly_usd:.3f}"})
+    ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(facts.pop("deadline_s")))
+    shown = {"host_keys": " ".join(pod.host_keys), "usd_per_hour": f"{entry.hourly_usd:.3f}"}
+    print_facts({**facts, **shown, "ends_at_the_latest": ends})
     say(f"It is billed until its lease ends it, or `millhand down {entry.pod_file}` does.")
 
 

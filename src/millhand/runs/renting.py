@@ -12,7 +12,7 @@ from millhand.files import locked
 from millhand.pods.lease import Terms
 from millhand.pods.podfile import PodFile, RunPodSpec
 from millhand.pods.runpod.client import RunPod
-from millhand.pods.runpod.errors import CandidateRefusedError
+from millhand.pods.runpod.errors import ApiError, CandidateRefusedError
 from millhand.pods.runpod.keys import workspace_key
 from millhand.pods.runpod.logs import read_host_keys
 from millhand.pods.runpod.models import PodState
@@ -123,7 +123,7 @@ class Renting:
                 self._tell_interrupted()
                 raise
             entry = self.ledger.ready(name, state, self.account.server_time_s())
-        return _reached(self.workspace, self.account, entry, state)
+        return _reached(self.workspace, self.account, entry, state, self.say)
 
     def _mine(self) -> list[PodEntry]:
         """The owner's pods that may be there, the newest first."""
@@ -272,16 +272,28 @@ def locate(workspace: Workspace, account: RunPod, name: str, say: Say) -> Rented
         mend = f"`millhand up {entry.pod_file}` starts it again."
         raise MillhandError(f"The pod {name} is stopped.", mend=mend)
     ready = wait_ready(account, state.id, say=say)
-    return _reached(workspace, account, ledger.ready(name, ready, account.server_time_s()), ready)
+    return _reached(workspace, account, ledger.ready(name, ready, account.server_time_s()), ready, say)
 
 
-def _reached(workspace: Workspace, account: RunPod, entry: PodEntry, state: PodState) -> RentedPod:
+def _reached(workspace: Workspace, account: RunPod, entry: PodEntry, state: PodState, say: Say) -> RentedPod:
     direct = state.direct
     if direct is None:
         raise MillhandError(f"The pod {entry.name} has no SSH port.", mend="`millhand down` ends it.")
-    keys = read_host_keys(account, state.id)
+    keys = _pins(account, state.id, say)
     private = workspace_key(workspace).private
     return RentedPod(entry, direct.host, direct.port, direct.username, private, keys, entry.terms.volume)
+
+
+def _pins(account: RunPod, pod_id: str, say: Say) -> tuple[str, ...]:
+    """The fingerprints of the pod's host keys; none where its log cannot be read, for it is billed."""
+    try:
+        found = read_host_keys(account, pod_id)
+    except ApiError as error:
+        say(error.message)
+        found = ()
+    if not found:
+        say("The pod's log names no host keys: the first one that it shows is trusted, and kept.")
+    return found
 
 
 def _file_name(owner: str) -> str:

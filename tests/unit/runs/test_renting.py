@@ -26,6 +26,7 @@ from millhand.workspace import Workspace
 from tests.runpod_fake import FakeRunPod
 from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, releaser, rent, url, wish
 from tests.runpod_fake.machines import fingerprint
+from tests.runpod_fake.script import How
 
 __all__ = ["account", "fake", "ledger", "pod_file", "releaser", "rent", "url"]
 
@@ -220,6 +221,23 @@ def test_whether_a_pod_is_there_is_asked_of_the_api(
     assert there.name == pod.name
     fake.terminate(fake.pods[pod.entry.pod_id])
     assert wish(workspace, account, "qa-1").there() is None
+
+
+@pytest.mark.parametrize("how", ["answer", "cut", "cut-after"])
+def test_a_minute_without_the_api_changes_nothing(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod, how: How
+) -> None:
+    fake.outage(60, how)
+    pod = rent("qa-1")
+    assert [p.name for p in fake.pods.values()] == [pod.name]
+    fake.outage(60, how)
+    assert releaser.release(pod.entry).action == "terminated"
+    assert fake.pods == {}
+
+
+def test_a_log_that_cannot_be_read_does_not_cost_the_pod(rent: Rent, fake: FakeRunPod) -> None:
+    fake.fault("GET", "/pods/.*/logs", status=403, times=9)
+    assert rent("qa-1").host_keys == ()
 
 
 def test_ctrl_c_says_that_a_pod_may_be_there(
