@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,29 @@ def test_a_tethered_job_ends_when_the_network_stays_away(
     assert handle.status().exit_code == -signal.SIGTERM
 
 
+def test_folders_go_up_and_down_through_cuts(
+    pod: SshPod, line: ChaosProxy, workspace: Workspace, folder: Path
+) -> None:
+    data = {f"outputs/한 글/{n}": os.urandom(200_000) for n in range(60)}
+    data["outputs/large"] = os.urandom(20_000_000)
+    for name, content in data.items():
+        (workspace.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.root / name).write_bytes(content)
+    for size in (1_000_000, 12_000_000, 25_000_000):
+        threading.Timer(0.2, line.cut_after, args=(size,)).start()
+        pod.put(["outputs"])
+    assert {name: (folder / name).read_bytes() for name in data} == data
+    shutil.rmtree(workspace.root / "outputs")
+    line.cut_after(15_000_000)
+    pod.get(["outputs"], exclude=["3*"])
+    kept = {name for name in data if not Path(name).name.startswith("3")}
+    assert {name: (workspace.root / name).read_bytes() for name in kept} == {
+        name: data[name] for name in kept
+    }
+    assert not (workspace.root / "outputs/한 글/3").exists()
+    assert line.connections >= 3
+
+
 # Silence.
 
 
@@ -353,6 +377,24 @@ def test_a_key_in_the_agent_opens_what_its_locked_file_does_not(
     finally:
         agent.terminate()
         agent.wait()
+
+
+def test_a_pod_behind_jump_hosts_is_reached_and_each_key_is_kept(
+    opened: Opener, sshd: Sshd, tmp_path: Path, told: list[str]
+) -> None:
+    with running_sshd(tmp_path / "one") as one, running_sshd(tmp_path / "two") as two:
+        address = replace(sshd.address, jump=replace(two.address, jump=one.address))
+        for _ in range(2):
+            assert opened(lambda: address).run(Command(("echo", "far"))).stdout == "far\n"
+        assert all(f"port {jump.port}" in jump.log for jump in (one, two))
+        assert len(told) == 3
+        pod = opened(lambda: address)
+        assert pod.folder
+        two.restart()
+        assert pod.run(Command(("echo", "still"))).stdout == "still\n"
+        two.restart(new_host_key=True)
+        with pytest.raises(HostKeyError, match=f":{two.port}. has changed"):
+            pod.run(Command(("true",)))
 
 
 # Odd accounts.

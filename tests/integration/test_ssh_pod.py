@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from millhand.errors import CommandError, MillhandError, UsageError
 from millhand.pods.base import Job, JobHandle
 from millhand.pods.ssh.agents import RefusedError
+from millhand.pods.ssh.faults import ConnectError
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command, Secret
 from millhand.workspace import Workspace
@@ -150,6 +151,29 @@ def test_what_a_command_printed_is_kept_nowhere_once_it_was_told(pod: SshPod) ->
     pod.run(Command(("true",)))
     kept = [path for path in shared.rglob("out") if b"kept-nowhere" in path.read_bytes()]
     assert not kept
+
+
+def test_an_sshd_that_allows_few_channels_and_no_tunnels(workspace: Workspace, tmp_path: Path) -> None:
+    with running_sshd(tmp_path / "few", "MaxSessions 1\nAllowTcpForwarding no") as few:
+        pod = open_ssh_pod(
+            workspace,
+            "few",
+            lambda: few.address,
+            folder=str(tmp_path / "few" / "pod"),
+            python="",
+            agent_python=sys.executable,
+        )
+        threads = [
+            threading.Thread(target=pod.run, args=(python("import time; time.sleep(1)"),)) for _ in "abc"
+        ]
+        for thread in threads:
+            thread.start()
+        assert pod.run(Command(("echo", "there"))).stdout == "there\n"
+        for thread in threads:
+            thread.join()
+        with pytest.raises(ConnectError, match="AllowTcpForwarding"), pod.forward(80):
+            pass
+        pod.close()
 
 
 # Jobs.

@@ -24,6 +24,9 @@ from millhand.pods.agent_io import Answer, Client, RefusedError
 if sys.platform == "win32":
     raise ImportError("an agent runs on a pod, and a pod runs Linux")
 
+# A client that vanished without a word leaves its agent waiting; where one is still meant, it is made anew.
+IDLE_S = 1800
+
 OPERATIONS: dict[str, Callable[[Client, Path, dict[str, Any], bytes], Answer]] = {
     "run": agent_run.run,
     "run.forget": agent_run.forget,
@@ -55,7 +58,9 @@ def serve(client: Client) -> None:
     """Answer until the client hangs up."""
     root = None
     while True:
+        signal.alarm(IDLE_S)
         order, payload = client.receive()
+        signal.alarm(0)
         try:
             if root is None:
                 root, answer = hello(order)

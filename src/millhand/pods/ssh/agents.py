@@ -6,6 +6,7 @@ again. So a request whose connection broke is repeated after reconnecting, and i
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from contextlib import suppress
@@ -30,6 +31,7 @@ _MODULES = (
 )
 AT_ONCE = 6  # an sshd allows ten sessions a connection; sync wants some, too
 _TRIES = 3  # of an agent that ends though its connection stands
+_PAUSE_S = 5.0
 _MENDS = {
     "busy": "Wait for it, or stop it first.",
     "path": "Paths are relative to the pod's workspace and stay in it.",
@@ -132,17 +134,17 @@ class Agents:
                 session.stream.close()
 
     def _repeated(self, header: dict[str, Any] | None, payload: bytes) -> Answer:
-        give_up, tries = time.monotonic() + self._connection.patience.lost_s, 0
-        while True:
+        give_up = time.monotonic() + self._connection.patience.lost_s
+        for tried in itertools.count(1):
             try:
                 return self._once(header, payload)
             except ConnectionLostError:
-                if self._connection.closed or time.monotonic() > give_up:
+                if time.monotonic() > give_up or self._connection.wait_closed(min(_PAUSE_S, tried**2 / 50)):
                     raise
             except AgentError:
-                tries += 1
-                if tries >= _TRIES:
+                if tried >= _TRIES:
                     raise
+        raise AssertionError("counting does not end")
 
     def _once(self, header: dict[str, Any] | None, payload: bytes) -> Answer:
         session = self._taken()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,9 +14,11 @@ import tenacity
 
 from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.dial import PACKET, WINDOW, Timing, dial
-from millhand.pods.ssh.faults import ConnectionLostError, UnreachableError
+from millhand.pods.ssh.faults import ConnectError, ConnectionLostError, UnreachableError
 from millhand.pods.ssh.hostkeys import Trust
 from millhand.pods.ssh.streams import Stream
+
+_PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, 5.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Connection:
             ConnectionLostError: The connection broke meanwhile; opening again connects anew.
         """
         if transport == "shared":
-            return self._stream(self.transport(), agent, lambda: None)
+            with suppress(paramiko.ChannelException):  # an sshd allows so many channels: MaxSessions
+                return self._stream(self.transport(), agent, lambda: None)
         own = self._dialled()
         return self._stream(own, agent, own.close)
 
@@ -68,9 +72,9 @@ class Connection:
         """A channel to a port of the pod's 127.0.0.1.
 
         Raises:
-            ConnectError: There is no way there.
+            ConnectError: There is no way there, or sshd forbids tunnels.
             ConnectionLostError: The connection broke.
-            paramiko.ChannelException: Nothing listens there, or sshd forbids tunnels.
+            paramiko.ChannelException: Nothing listens there.
         """
         transport = self.transport()
         target = ("127.0.0.1", port)
@@ -78,10 +82,30 @@ class Connection:
             return transport.open_channel(
                 "direct-tcpip", target, ("127.0.0.1", 0), WINDOW, PACKET, self.timing.connect_s
             )
-        except paramiko.ChannelException:
+        except paramiko.ChannelException as error:
+            if error.code == _PROHIBITED:
+                raise self._forbidden() from error
             raise
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self._lost(error) from error
+
+    def check_tunnels(self, port: int) -> None:
+        """See that sshd lets tunnels through to a port, without troubling what listens there.
+
+        Raises:
+            ConnectError: There is no way there, or sshd forbids tunnels.
+            ConnectionLostError: The connection broke.
+        """
+        for asked in (1, port):  # nothing listens on port 1; an sshd may allow named ports only (PermitOpen)
+            try:
+                self.open_tunnel(asked).close()
+            except paramiko.ChannelException:
+                return
+            except ConnectError:
+                if asked == port:
+                    raise
+            else:
+                return
 
     def transport(self) -> paramiko.Transport:
         """The transport that all share, made anew if it broke.
@@ -108,6 +132,10 @@ class Connection:
         """Whether it was hung up on purpose."""
         return self._closed.is_set()
 
+    def wait_closed(self, within_s: float) -> bool:
+        """Wait so long, and say whether it was hung up on purpose."""
+        return self._closed.wait(within_s)
+
     def close(self) -> None:
         """Hang up. Nothing is dialled any more."""
         self._closed.set()
@@ -118,9 +146,18 @@ class Connection:
         try:
             channel = transport.open_session(WINDOW, PACKET, self.timing.connect_s)
             return Stream(channel, agent, python=self.python, place=self.name, on_close=on_close)
+        except paramiko.ChannelException:
+            on_close()
+            raise
         except (paramiko.SSHException, EOFError, OSError) as error:
             on_close()
             raise self._lost(error) from error
+
+    def _forbidden(self) -> ConnectError:
+        return ConnectError(
+            f"The sshd of {self.name} allows no tunnels, so none of its ports can be reached.",
+            mend="Set `AllowTcpForwarding local` in /etc/ssh/sshd_config there, then reload sshd.",
+        )
 
     def _lost(self, error: Exception) -> ConnectionLostError:
         return ConnectionLostError(f"The connection to {self.name} broke: {error or type(error).__name__}.")

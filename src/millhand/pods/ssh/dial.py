@@ -92,7 +92,10 @@ class _Line:
 
     def close(self) -> None:
         self._closed = True
-        self._sock.close()
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            self._sock.close()
+        if isinstance(self._sock, paramiko.Channel):  # through a jump host, on a transport for this alone
+            self._sock.get_transport().close()
 
 
 def _pulse(transport: paramiko.Transport, every_s: float) -> None:
@@ -111,7 +114,8 @@ def _reach(
 ) -> socket.socket | paramiko.Channel:
     if address.jump is None:
         return _connected(address, timing.connect_s)
-    hop = dial(address.jump, lambda _: trust(f"{address.jump}"), timing)
+    name = str(address.jump)
+    hop = dial(address.jump, lambda further: trust(further or name), timing)
     try:
         target = (address.host, address.port or PORT)
         return hop.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=timing.connect_s)

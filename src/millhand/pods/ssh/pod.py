@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -19,6 +21,7 @@ from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.agents import Agents
 from millhand.pods.ssh.connection import Connection, Patience
 from millhand.pods.ssh.dial import Timing
+from millhand.pods.ssh.faults import AgentError, ConnectionLostError
 from millhand.pods.ssh.files import Files
 from millhand.pods.ssh.hostkeys import FILE_NAME, KnownHosts, Trust
 from millhand.pods.ssh.job import SshJob, hold_tether
@@ -34,7 +37,9 @@ from millhand.workspace import Workspace
 
 TETHER_S = 45.0  # longer than a broken connection takes to be noticed and made again
 _CANCEL_S = 3.0
-_CUTS = 4
+_CUTS = 10  # one soon after the other; what has arrived is kept each time
+_LASTED_S = 20.0
+_CUT = (CutError, ConnectionLostError, AgentError)
 _SUPERVISOR = bundle(supervisor.MODULES, supervisor.ENTRY)
 
 
@@ -149,15 +154,19 @@ class SshPod:
         """Bring what has changed; after a cut go on where it stopped.
 
         Raises:
-            CutError: The connection broke again and again.
+            CutError: The connection broke again and again, and nothing more arrived.
+            ConnectError: There is no way there any more.
         """
-        move = push if way == "up" else pull
-        for _ in range(_CUTS):
-            with suppress(CutError):
-                return move(
-                    self._opener, self._root, paths, place=self.folder, choice=choice, progress=progress
-                )
-        return move(self._opener, self._root, paths, place=self.folder, choice=choice, progress=progress)
+        move = partial(push if way == "up" else pull, self._opener, self._root, paths)
+        cuts = 0
+        while True:
+            began = time.monotonic()
+            try:
+                return move(place=self.folder, choice=choice, progress=progress)
+            except _CUT:
+                cuts = cuts + 1 if time.monotonic() - began < _LASTED_S else 1
+                if cuts > _CUTS or self._closed.wait(min(5.0, cuts**2 / 10)):
+                    raise
 
     def _opener(self, transport: Literal["shared", "new"]) -> Stream:
         return self.connection.open_agent(agent(), transport=transport)
@@ -171,7 +180,9 @@ class SshPod:
 
         Raises:
             UsageError: ``at`` is in use.
+            ConnectError: There is no way there, or its sshd forbids tunnels.
         """
+        self.connection.check_tunnels(port)
         return tunnel(lambda: self.connection.open_tunnel(port), at)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from types import TracebackType
 import paramiko
 
 from millhand.pods.bundle import boot_argv
-from millhand.pods.ssh.faults import ConnectionLostError, NoAgentError
+from millhand.pods.ssh.faults import AgentError, ConnectionLostError, NoAgentError
 
 MARK = "millhand-agent "
 START_S = 60.0  # a Python on a cold network volume
@@ -91,7 +91,8 @@ class Stream:
 
         Raises:
             ConnectionLostError: The connection broke.
-            NoAgentError: The agent ended, or did not come up.
+            AgentError: The agent ended.
+            NoAgentError: It did not come up.
         """
         if len(data) >= _BUFFER:
             self.flush()
@@ -198,10 +199,12 @@ class Stream:
             mend="The account needs a shell that runs commands; try `ssh HOST true`.",
         )
 
-    def _fault(self, error: Exception) -> ConnectionLostError | NoAgentError:
-        if self._channel.get_transport().is_active() and self._channel.closed:
+    def _fault(self, error: Exception) -> ConnectionLostError | NoAgentError | AgentError:
+        if not self._channel.get_transport().is_active() or not self._channel.closed:
+            return self._lost(error)
+        if self._rest is None:
             return self._no_agent(b"")
-        return self._lost(error)
+        return AgentError(f"The agent on {self._place} ended: {self.farewell()}")
 
     def _lost(self, error: Exception | None = None) -> ConnectionLostError:
         why = f": {error}" if error and str(error) else ""
