@@ -89,14 +89,15 @@ def write_base(folder: Path, **changes: Any) -> None:
         "added_tokens": [{"id": vocab[text], "content": text, **flags} for text in special],
         "pre_tokenizer": split, "decoder": split, "model": {"type": "BPE", "vocab": vocab, "merges": []},
     }  # fmt: skip
-    config = {"model_type": "qwen3", "vocab_size": len(vocab), **changes}
+    config = {"model_type": "qwen3", "vocab_size": len(vocab), "num_hidden_layers": 4, **changes}
     words = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     named = (("tokenizer.json", tokenizer), ("config.json", config), ("tokenizer_config.json", words))
     for name, content in named:
         (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-    names = ("self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj")
-    head = json.dumps({f"model.layers.0.{name}.weight": empty for name in names}).encode()
+    layer = ("self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj")
+    names = ("model.embed_tokens", *(f"model.layers.0.{name}" for name in layer))
+    head = json.dumps({f"{name}.weight": empty for name in names}).encode()
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head)
 
 

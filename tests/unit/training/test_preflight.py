@@ -267,7 +267,7 @@ def test_arrow_files_are_read(furnished: Workspace) -> None:
 
 def test_rows_that_lie_elsewhere_are_said_not_to_be_looked_into(furnished: Workspace) -> None:
     keys = ("hf_hub_url", "ms_hub_url", "om_hub_url", "cloud_file_name", "script_url")
-    made.write_info(furnished, {key: {key: "someone/rows"} for key in keys})
+    made.write_info(furnished, {key: {key: "s3://someone/rows"} for key in keys})
     found = {key: [(f.id, f.severity) for f in made.check(furnished, key).findings] for key in keys}
     elsewhere = [("data.elsewhere", "note")]
     assert found == {**dict.fromkeys(keys, elsewhere), "script_url": [("data.script", "warning")]}

@@ -186,7 +186,12 @@ def _of_rows(tally: Tally, shown: str, path: Path) -> Iterator[Finding]:
 
 def _whole(info: Info, name: str, tally: Tally, use: Use) -> Iterator[Finding]:
     number = info.entries[name].get("num_samples")
-    if isinstance(number, int) and number > tally.rows:
+    if number is not None and (not isinstance(number, int) or number < 1):
+        yield info.finding(
+            "data.num-samples", "error", (name, "num_samples"), f"num_samples is {number!r}.",
+            "It is how many rows are drawn; LLaMA-Factory fails at another value.", "Write 1000, say.",
+        )  # fmt: skip
+    elif number is not None and number > tally.rows:
         yield info.finding(
             "data.repeated", "warning", (name, "num_samples"),
             f"num_samples is {number:,}, and there are {tally.rows:,} rows.", "Rows are drawn twice.",

@@ -83,6 +83,13 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "(model/model_utils/quantization.py, model/adapter.py).",
         "export.base-quantized": "config.json of the base has a quantization_config (train/tuner.py:168).",
         "method.lora-target": "The names of modules are read from the weights of a base on this machine.",
+        "method.freeze-trainable-modules": "The parts of a layer, as model/adapter.py:108 has them.",
+        "method.freeze-extra-modules": "What lies outside of the layers, as model/adapter.py:118 has it.",
+        "method.llama-pro-layers": "model/adapter.py:82; LLaMA Pro spreads new layers evenly.",
+        "model.other-form": "model/patcher.py:350 and 356.",
+        "export.quantize-chatglm": "model/model_utils/quantization.py:141.",
+        "data.num-samples": "data/loader.py:153: a number of rows.",
+        "data.cloud-path": "data/data_utils.py:166.",
         "data.stage": "Ranking data goes with rm and dpo only.",
         "data.val-size": "1 is one row, 1.0 is all of them, which is refused.",
     }

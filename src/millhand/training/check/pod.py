@@ -30,6 +30,8 @@ _NEEDS: tuple[tuple[str, str, Callable[[Config], object]], ...] = (
     ("apollo-torch", "use_apollo", lambda c: c.use_apollo),
     ("badam", "use_badam", lambda c: c.use_badam),
     ("adam-mini", "use_adam_mini", lambda c: c.use_adam_mini),
+    ("mcore-adapter", "use_mca", lambda c: c.use_mca),
+    ("hyper-parallel", "use_hyper_parallel", lambda c: c.use_hyper_parallel),
     ("kt-kernel", "use_kt", lambda c: c.use_kt),
     ("mixture-of-depth", "mixture_of_depths", lambda c: c.mixture_of_depths is not None),
     ("vllm", "infer_backend", lambda c: c.infer_backend == "vllm"),

@@ -35,6 +35,11 @@ def check_source(info: Info, name: str) -> Iterator[Finding]:
 
 def _elsewhere(info: Info, name: str, key: str) -> Finding:
     where = str(info.entries[name][key])
+    if key == "cloud_file_name" and not where.startswith(("s3://", "gs://", "gcs://")):
+        return info.finding(
+            "data.cloud-path", "error", (name, key), f"{where} is no address of a cloud that is known.",
+            "LLaMA-Factory stops: “Unsupported protocol in path”.", "Write s3://BUCKET/… or gs://BUCKET/….",
+        )  # fmt: skip
     if key == "script_url":
         return info.finding(
             "data.script", "warning", (name, key), f"The rows of {name!r} come from a script, {where}.",

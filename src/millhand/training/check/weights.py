@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,10 @@ from millhand.training.check.subject import Config, FaultyValueError
 # model/model_utils/quantization.py: these two are made whole again while they are loaded.
 _MADE_WHOLE = ("mxfp4", "fp8")
 _LARGEST_HEAD = 1 << 26
+_OTHER_FORM = (
+    ("InternVLChatModel", "huggingface.co/OpenGVLab, a name that ends in -hf"),
+    ("LlavaLlamaForCausalLM", "huggingface.co/llava-hf"),
+)
 
 
 def check_weights(config: Config) -> Iterator[Finding]:
@@ -25,7 +29,7 @@ def check_weights(config: Config) -> Iterator[Finding]:
     base = base_of(config)
     if base is None:
         return
-    for look in (_quantized, _modules):
+    for look in (_quantized, _targets, _layers, _kinds):
         try:
             yield from look(config, base)
         except FaultyValueError:
@@ -65,6 +69,8 @@ def _trained(config: Config, how: str) -> Iterator[Finding]:
          "DoRA is not compatible with PTQ-quantized models", "Take use_dora out."),
         (config.zero3, "deepspeed", "DeepSpeed ZeRO-3 or FSDP is incompatible with PTQ-quantized models",
          "Use ZeRO-2, or the original model."),
+        (len(config.names("adapter_name_or_path")) > 1, "adapter_name_or_path",
+         "Quantized model only accepts a single adapter", "Merge the adapters first."),
         (config.resize_vocab, "resize_vocab", "Cannot resize embedding layers of a quantized model",
          "Take resize_vocab out."),
     )  # fmt: skip
@@ -77,29 +83,94 @@ def _trained(config: Config, how: str) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _modules(config: Config, base: Base) -> Iterator[Finding]:
-    """Names that no module of the model has (peft refuses them; freeze tuning does, too)."""
+def _targets(config: Config, base: Base) -> Iterator[Finding]:
+    """Names that no module of the model has."""
     if config.purpose != "train":
         return
-    known = modules(base.folder)
-    for key in ("lora_target",) if config.finetuning_type == "lora" else ():
-        missing = [name for name in config.names(key) if name != "all" and name not in known]
-        # one name that fits is enough for peft
-        if known and missing and len(missing) == len(config.names(key)):
-            near = nearest(missing[0], known, count=2)
+    inner, outer = modules(base.folder)
+    wanted: tuple[tuple[str, frozenset[str]], ...] = ()
+    if config.finetuning_type == "lora":
+        wanted = (("lora_target", inner | outer),)
+    elif config.finetuning_type == "freeze":
+        wanted = (("freeze_trainable_modules", _tops(base.folder)), ("freeze_extra_modules", outer))
+    for key, known in wanted:
+        names = config.names(key)
+        missing = [name for name in names if name != "all" and name not in known]
+        # one name that fits is enough for peft; freeze tuning wants all of them
+        if known and missing and (key != "lora_target" or len(missing) == len(names)):
+            near = nearest(missing[0], known, count=2) or sorted(known)[:3]
             yield config.finding(
-                "method.lora-target", "error", key, f"The model has no module {', '.join(missing)}.",
-                "peft stops: “Target modules … not found in the base model”.",
-                f"Write `lora_target: all`, or names such as {', '.join(near or sorted(known)[:3])}.",
+                f"method.{key.replace('_', '-')}", "error", key,
+                f"The model has no module {', '.join(missing)}.",
+                "Training stops once the model has been loaded: “Target modules … not found”.",
+                f"Write `all`, or names such as {', '.join(near)}.",
             )  # fmt: skip
 
 
+def _layers(config: Config, base: Base) -> Iterator[Finding]:
+    count = _layer_count(base)
+    if config.purpose != "train" or not config.use_llama_pro or not count or config.finetuning_type == "full":
+        return
+    trained = config.freeze_trainable_layers
+    if not trained or count % trained:
+        yield config.finding(
+            "method.llama-pro-layers", "error", ("freeze_trainable_layers", "use_llama_pro"),
+            f"The model has {count} layers, which {trained} does not divide.",
+            "LLaMA-Factory stops: “`num_layers` … should be divisible by `num_layer_trainable`”.",
+            f"Write `freeze_trainable_layers: {_divisor(count)}`, say.",
+        )  # fmt: skip
+
+
+def _divisor(count: int) -> int:
+    return next(number for number in (4, 3, 2, 5, 7, 1) if count % number == 0)
+
+
+def _layer_count(base: Base) -> int | None:
+    inner = base.config.get("text_config")
+    config = inner if isinstance(inner, dict) else base.config
+    found = (config.get(name) for name in ("num_hidden_layers", "num_layers", "n_layer"))
+    return next((int(value) for value in found if isinstance(value, int) and value), None)
+
+
+def _kinds(config: Config, base: Base) -> Iterator[Finding]:
+    """Models that LLaMA-Factory does not take in this form (model/patcher.py: patch_config)."""
+    names = base.config.get("architectures")
+    for architecture, where in _OTHER_FORM:
+        if isinstance(names, list) and architecture in names:
+            yield config.finding(
+                "model.other-form", "error", "model_name_or_path",
+                f"This is the original form of the model ({architecture}).",
+                "LLaMA-Factory stops: “Please download … in a Hugging Face–compatible format”.",
+                f"Take the same model from {where}.",
+            )  # fmt: skip
+    if base.config.get("model_type") == "chatglm" and config.export_quantization_bit is not None:
+        yield config.finding(
+            "export.quantize-chatglm", "error", "export_quantization_bit", "GPTQ knows no ChatGLM.",
+            "LLaMA-Factory stops: “ChatGLM model is not supported yet”.", "Take export_quantization_bit out.",
+        )  # fmt: skip
+
+
 @lru_cache(maxsize=8)
-def modules(folder: Path) -> frozenset[str]:
-    """The last names of the modules that have weights: ``q_proj``; empty where none can be read."""
-    names = [name for path in sorted(folder.glob("*.safetensors"))[:64] for name in _tensors(path)]
-    parts = (re.sub(r"\.(weight|bias)$", "", name).split(".") for name in names)
-    return frozenset(part[-1] for part in parts if part)
+def modules(folder: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """The modules that have weights, by their last names: of layers (q_proj) and outside (lm_head)."""
+    names = [re.sub(r"\.(weight|bias)$", "", name) for name in _names(folder)]
+    within = [name for name in names if re.search(r"\.\d+\.", name)]
+    return _last(within), _last(set(names) - set(within))
+
+
+def _last(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.rpartition(".")[2] for name in names)
+
+
+def _tops(folder: Path) -> frozenset[str]:
+    """The parts of a layer (self_attn, mlp): model/adapter.py, _setup_freeze_tuning."""
+    found = (name.rpartition(".0.")[2].partition(".")[0] for name in _names(folder) if ".0." in name)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=8)
+def _names(folder: Path) -> tuple[str, ...]:
+    return tuple(name for path in sorted(folder.glob("*.safetensors"))[:64] for name in _tensors(path))
 
 
 def _tensors(path: Path) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from millhand.errors import FindingsError
+from millhand.llamafactory.yaml import parse_yaml
 from millhand.text.normal import nearest
 from millhand.training.check.rule import Rule
 from millhand.training.check.subject import Config
@@ -41,6 +44,13 @@ def _near_template(config: Config) -> str:
     return (
         f"Did you mean {', '.join(near)}?" if near else "`default` fits any model that chats in plain text."
     )
+
+
+def _is_mapping(path: Path) -> bool:
+    try:
+        return bool(parse_yaml(path.read_text(encoding="utf-8"), "").values)
+    except (OSError, UnicodeDecodeError, FindingsError):
+        return False
 
 
 COMMON = (
@@ -156,8 +166,9 @@ COMMON = (
     Rule(
         "model.tokens-file", ("new_special_tokens_config",),
         lambda c: c.new_special_tokens_config is not None
-        and not (c.root / str(c.new_special_tokens_config)).is_file(),
-        "new_special_tokens_config names a file that is not there.", "Correct the path.",
+        and not _is_mapping(c.root / str(c.new_special_tokens_config)),
+        "new_special_tokens_config names no file of tokens.",
+        "Correct the path; the file holds lines such as `<token>: what it means`.",
         "hparams/model_args.py:218", "Failed to load special tokens config",
     ),
     Rule(

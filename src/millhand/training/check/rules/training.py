@@ -177,6 +177,13 @@ TRAINING = (
         "Only 4-bit quantized model can use fsdp+qlora or auto device map",
     ),
     Rule(
+        "deepspeed.zero3-method", ("quantization_method", "deepspeed"),
+        lambda c: c.zero3 and c.quantization_bit is not None and c.quantization_method in ("hqq", "eetq"),
+        "HQQ and EETQ do not go with ZeRO-3.", "Write `quantization_method: bnb` and `quantization_bit: 4`.",
+        "model/model_utils/quantization.py:200",
+        "HQQ quantization is incompatible with DeepSpeed ZeRO-3 or FSDP",
+    ),
+    Rule(
         "deepspeed.optimizers", ("use_galore", "use_apollo", "deepspeed"),
         lambda c: c.deepspeed is not None and (c.use_galore or c.use_apollo),
         "GaLore and APOLLO do not go with DeepSpeed.", "Take deepspeed out.",
@@ -238,6 +245,18 @@ TRAINING = (
         "method.kt", ("use_kt", "finetuning_type"), lambda c: c.use_kt and c.finetuning_type != "lora",
         "KTransformers trains a LoRA only.", "Write `finetuning_type: lora`.",
         "model/adapter.py:254", "KTransformers only supports LoRA finetuning",
+    ),
+    Rule(
+        "method.kt-one-adapter", ("adapter_name_or_path", "use_kt"),
+        lambda c: c.use_kt and len(c.names("adapter_name_or_path")) > 1,
+        "KTransformers takes one adapter.", "Merge the adapters first.",
+        "model/adapter.py:168", "KTransformers model only accepts a single adapter",
+    ),
+    Rule(
+        "train.trackio", ("project", "report_to"),
+        lambda c: "trackio" in c.names("report_to") and not c.project,
+        "Trackio needs the name of a project.", "Add `project: NAME`.",
+        "hparams/parser.py:137", "`--project` must be specified when using Trackio",
     ),
     Rule(
         "template.train-on-prompt", ("train_on_prompt", "template"),
