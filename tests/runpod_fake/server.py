@@ -50,10 +50,11 @@ class _Handler(BaseHTTPRequestHandler):
             fake.on_request(self.command, path)
         fake.settle()
         try:
-            self._serve(Request(self.command, path, query, body), fault)
-        except ProblemError as problem:
-            self._send(problem.status, problem.body(), problem.headers)
-        except (BrokenPipeError, ConnectionResetError):
+            try:
+                self._serve(Request(self.command, path, query, body), fault)
+            except ProblemError as problem:
+                self._send(problem.status, problem.body(), problem.headers)
+        except (BrokenPipeError, ConnectionResetError):  # the client is gone
             self.close_connection = True
 
     def do_GET(self) -> None:
