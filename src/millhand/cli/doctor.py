@@ -19,13 +19,16 @@ python_option = click.option(
 
 
 @click.command(
-    epilog="\b\nExamples:\n  millhand doctor\n  millhand doctor --deep\n"
+    epilog="\b\nExamples:\n  millhand doctor\n  millhand doctor --deep\n  millhand doctor --pod l4\n"
     "  millhand doctor --json | jq .can_train"
 )
 @python_option
-@click.option("--deep", is_flag=True, help="Also start LLaMA-Factory once (some seconds more).")
+@click.option("--pod", "pod_name", default="", metavar="POD", help="A pod that is there; always deep.")
+@click.option(
+    "--deep", is_flag=True, help="Also start LLaMA-Factory once, and try what training computes (seconds)."
+)
 @json_option
-def doctor(python: str | None, deep: bool, as_json: bool) -> int:
+def doctor(python: str | None, pod_name: str, deep: bool, as_json: bool) -> int:
     """Say what this machine has, what it lacks for training, and what mends each fault.
 
     A machine without LLaMA-Factory is a healthy one: it prepares data and rents a GPU, so what is
@@ -33,17 +36,36 @@ def doctor(python: str | None, deep: bool, as_json: bool) -> int:
     Python below 3.11 and less than 2 GB of free disk always are.
 
     The answer is on stdout, the findings on stderr; with --json both are in one document on stdout.
+    --pod proves the training environment of a pod that is there; nothing is rented or installed for it.
     Exit code 0 without errors, 3 with errors.
     """
+    from millhand.errors import UsageError
     from millhand.runs.doctor import diagnose
 
-    pod = local_pod(python)
-    diagnosis = diagnose(pod, deep=deep, install=install_command(pod))
+    if python and pod_name:
+        raise UsageError("--python means this machine, --pod another one.", mend="Give one of them.")
+    if pod_name:
+        diagnosis = _diagnose_pod(pod_name)
+    else:
+        pod = local_pod(python)
+        diagnosis = diagnose(pod, deep=deep, install=install_command(pod))
     if as_json:
         print_json(as_document(diagnosis))
     else:
         show(diagnosis)
     return 3 if diagnosis.errors else 0
+
+
+def _diagnose_pod(name: str) -> Diagnosis:
+    from millhand.runs.doctor import diagnose
+    from millhand.runs.pod_environment import made_on
+    from millhand.runs.watching import reached
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    with reached(workspace, name, say) as pod:
+        made = made_on(workspace, pod, name, say)
+        return diagnose(made, deep=True, install=f"millhand train PROJECT --pod {name}")
 
 
 def local_pod(python: str | None) -> LocalPod:
@@ -103,4 +125,4 @@ def show(diagnosis: Diagnosis) -> None:
     if diagnosis.errors:
         say(f"{diagnosis.errors} error(s): training here would fail.")
     elif diagnosis.can_train:
-        say("This machine can train.")
+        say("It can train.")

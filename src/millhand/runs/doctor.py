@@ -18,6 +18,7 @@ from millhand.runs.machine_checks import (
     cuda_major,
 )
 from millhand.runs.stack_checks import INSTALL, asked_pins, check_stack
+from millhand.runs.trials import Trial, check_trials, slug, try_out
 
 PACKAGES = (
     "torch",
@@ -54,6 +55,7 @@ class Diagnosis:
 
     facts: Facts
     findings: tuple[Finding, ...]
+    trials: tuple[Trial, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -68,22 +70,26 @@ class Diagnosis:
     def rows(self) -> list[Row]:
         """The table: what, found, wanted, and how bad it is."""
         machine = [_row(self, *line) for line in _machine_lines(self.facts)]
-        return machine + [_row(self, *line) for line in _package_lines(self.facts)]
+        packages = [_row(self, *line) for line in _package_lines(self.facts)]
+        return machine + packages + [_trial_row(self, trial) for trial in self.trials]
 
 
 def diagnose(pod: Pod, *, deep: bool = False, install: str = INSTALL) -> Diagnosis:
     """Look at a pod and judge it; ``install`` is the command that brings the training stack there.
 
+    A deep look also starts LLaMA-Factory once and tries what training computes.
+
     Raises:
         MillhandError: The pod has no Python that runs.
     """
     facts = ask(pod, deep=deep)
-    return Diagnosis(facts, tuple(findings(facts, install=install)))
+    tried = try_out(pod) if deep and facts.torch and not facts.torch.error else ()
+    return Diagnosis(facts, tuple(findings(facts, tried, install=install)), tried)
 
 
-def findings(facts: Facts, *, install: str = INSTALL) -> list[Finding]:
+def findings(facts: Facts, tried: tuple[Trial, ...] = (), *, install: str = INSTALL) -> list[Finding]:
     """Every fault of a machine, errors first."""
-    found = [*check_machine(facts), *check_stack(facts)]
+    found = [*check_machine(facts), *check_stack(facts), *check_trials(tried, facts)]
     found = [replace(finding, mend=finding.mend.replace(INSTALL, install)) for finding in found]
     return sorted(found, key=lambda finding: _WORST_FIRST.index(finding.severity))
 
@@ -92,6 +98,13 @@ def _row(diagnosis: Diagnosis, subject: str, what: str, found: str, wanted: str)
     states = [f.severity for f in diagnosis.findings if f.id.startswith(f"doctor.{subject}.")]
     state: State = states[0] if states else "ok" if found else "absent"
     return Row(what, found or "-", wanted, state)
+
+
+def _trial_row(diagnosis: Diagnosis, trial: Trial) -> Row:
+    if trial.state in ("untried", "absent"):
+        return Row(trial.name, "not tried: no GPU" if trial.state == "untried" else "-", "", "absent")
+    found = "failed" if trial.state == "failed" else trial.text or "it computes"
+    return _row(diagnosis, slug(trial), trial.name, found, "")
 
 
 def _machine_lines(facts: Facts) -> Iterator[tuple[str, str, str, str]]:

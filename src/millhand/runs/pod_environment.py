@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,8 +20,12 @@ from millhand.errors import MillhandError, StoppedError, UsageError
 from millhand.files import sha256_file
 from millhand.pods import carried
 from millhand.pods.base import Job, JobHandle, Pod
+from millhand.pods.podfile import PodFile, RunPodSpec, find_pod
 from millhand.shell import Command
 from millhand.workspace import Workspace
+
+if TYPE_CHECKING:
+    from millhand.pods.ssh.pod import SshPod
 
 MODULES = ("millhand.pods.environment_maker",)
 ENTRY = "sys.exit(millhand.pods.environment_maker.main())"
@@ -40,7 +45,6 @@ class PodEnvironment:
         folder: The absolute folder on the pod's mounted volume that holds environments and caches.
         lock: The locked requirements file, relative to the workspace.
         sha256: The lock's hash.
-        datasets: The release of datasets in it; its cache cannot be read by others.
         interpreter: What uv takes for ``--python``; one that the pod lacks is fetched.
         verify: Arguments of the new interpreter that must exit 0 before the environment counts as made.
     """
@@ -48,7 +52,6 @@ class PodEnvironment:
     folder: str
     lock: str
     sha256: str
-    datasets: str = ""
     interpreter: str = INTERPRETER
     verify: tuple[str, ...] = VERIFY
 
@@ -66,12 +69,6 @@ class PodEnvironment:
     def job(self) -> str:
         """The job that makes it."""
         return f"environment-{self.sha256[:12]}"
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What programs in it are to be started with: caches that outlive the container."""
-        home = f"{self.folder}/huggingface"
-        return {"HF_HOME": home, "HF_DATASETS_CACHE": f"{home}/datasets-{self.datasets or 'any'}"}
 
     def spec(self) -> str:
         """What the pod is told, as JSON."""
@@ -117,8 +114,68 @@ def read_environment(workspace: Workspace, requirements: Path, volume: str) -> P
         folder=f"{volume.rstrip('/')}/.millhand/environments",
         lock=workspace.relative(requirements),
         sha256=sha256_file(requirements),
-        datasets=next((version for name, version, _ in locked if name == "datasets"), ""),
     )
+
+
+def environment_on(workspace: Workspace, pod_file: PodFile, folder: str) -> PodEnvironment | None:
+    """The locked environment that a pod file asks for; None where it brings none.
+
+    Args:
+        workspace: Holds the lock.
+        pod_file: Of the pod.
+        folder: The workspace's absolute folder on the pod: where it has no volume, environments lie there.
+
+    Raises:
+        UsageError: The lock that it names is not there, or is none.
+    """
+    if pod_file.requirements is None:
+        return None
+    spec = pod_file.spec
+    return read_environment(
+        workspace, pod_file.requirements, spec.folder if isinstance(spec, RunPodSpec) else folder
+    )
+
+
+def prepare_on(workspace: Workspace, pod: SshPod, pod_file: PodFile, say: Say) -> str:
+    """The interpreter to train with on a pod, its environment made if that is needed.
+
+    Raises:
+        MillhandError: It could not be made.
+        StoppedError: Ctrl-C.
+    """
+    environment = environment_on(workspace, pod_file, pod.folder)
+    if environment is None:
+        return pod.python
+    prepare(pod, environment, say)
+    return environment.python
+
+
+def made_on(workspace: Workspace, pod: Pod, name: str, say: Say) -> Pod:
+    """The pod with the interpreter of its environment, if that is made; nothing is made here."""
+    from millhand.pods.ssh.pod import SshPod
+
+    if isinstance(pod, SshPod):
+        environment = environment_on(workspace, find_pod(workspace, name), pod.folder)
+        if environment is not None:
+            seen = look(pod, environment)
+            if seen.ready:
+                pod.python = environment.python
+            else:
+                say(f"Its training environment {environment.name}: {seen.why}.")
+    return pod
+
+
+def cache_variables(python: str) -> dict[str, str]:
+    """Where Hugging Face is to cache for an interpreter that :func:`prepare_on` returned; else nothing.
+
+    On the volume, so that a model is fetched once; datasets' own cache is one an environment, for what one
+    release writes another may not read.
+    """
+    found = re.fullmatch(r"(/.+/\.millhand/environments)/([^/]+)/bin/python", python)
+    if found is None:
+        return {}
+    home = f"{found[1]}/huggingface"
+    return {"HF_HOME": home, "HF_DATASETS_CACHE": f"{home}/datasets-{found[2]}"}
 
 
 def check_command(environment: PodEnvironment, python: str = "python3") -> Command:
