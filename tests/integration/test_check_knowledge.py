@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from millhand.llamafactory.knowledge import SNAPSHOT, read_knowledge, shipped
 from millhand.llamafactory.snapshot import snapshot_text
 from millhand.llamafactory.source import find_source
+from tests.cases.check import HERE as CASES
 
 pytestmark = pytest.mark.real
 
@@ -101,3 +103,17 @@ def test_models_equal_the_registry(real: Any) -> None:
     assert {name: m.template for name, m in read.items() if m.speaks} == real["defaults"]
     assert sorted(name for name, m in read.items() if m.multimodal) == real["multimodal"]
     assert list(shipped().entry.formats) == real["formats"]
+
+
+def test_the_table_of_refusals_has_every_one_of_the_source() -> None:
+    table = (CASES / "refusals.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    listed = {(file, int(line)) for file, line, *_ in (row.split("\t") for row in table)}
+    source = find_source("llamafactory")
+    assert source is not None
+    there = {
+        (file, node.lineno)
+        for file in {file for file, _ in listed}
+        for node in ast.walk(source.parse(file))
+        if isinstance(node, ast.Raise | ast.Assert)
+    }
+    assert listed == there

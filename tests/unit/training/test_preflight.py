@@ -220,32 +220,6 @@ def test_the_state_of_the_output_folder_is_a_note(furnished: Workspace) -> None:
     assert [(f.id, f.severity) for f in made.check(furnished).findings] == [("train.resumes", "note")]
 
 
-@pytest.mark.parametrize(
-    ("purpose", "change", "quantization", "found"),
-    [
-        ("train", {}, {"quant_method": "gptq"}, []),
-        ("train", {"finetuning_type": "full"}, {"quant_method": "gptq"}, ["quantization.of-the-base"]),
-        ("train", {"pissa_init": True}, {"quant_method": "awq"}, ["quantization.of-the-base"]),
-        ("train", {"use_dora": True}, {"quant_method": "awq"}, ["quantization.of-the-base"]),
-        ("train", {"use_dora": True}, {"load_in_4bit": True}, []),
-        ("train", {"finetuning_type": "full"}, {"quant_method": "mxfp4"}, []),
-        ("train", {"quantization_bit": 4}, {"quant_method": "gptq"}, ["quantization.ignored"]),
-        ("export", {}, {"quant_method": "bitsandbytes", "load_in_4bit": True}, ["export.base-quantized"]),
-        ("export", {"adapter_name_or_path": None}, {"quant_method": "gptq"}, []),
-        ("export", {}, {"quant_method": "fp8"}, []),
-        ("export", {}, {}, []),
-    ],
-)
-def test_a_base_that_is_quantized_already(
-    furnished: Workspace, purpose: str, change: dict[str, Any], quantization: dict[str, Any], found: list[str]
-) -> None:
-    made.write_base(furnished.root / "models" / "tiny", quantization_config=quantization)
-    made.write_project(furnished, purpose, made.changed(purpose, change))
-    report = made.check(furnished)
-    file = f"qa/{purpose}.yaml"
-    assert [f.id for f in report.findings if f.file.endswith(file) and "quantiz" in f.id] == found
-
-
 def test_arrow_files_are_read(furnished: Workspace) -> None:
     import pyarrow as pa
 
@@ -271,49 +245,3 @@ def test_rows_that_lie_elsewhere_are_said_not_to_be_looked_into(furnished: Works
     found = {key: [(f.id, f.severity) for f in made.check(furnished, key).findings] for key in keys}
     elsewhere = [("data.elsewhere", "note")]
     assert found == {**dict.fromkeys(keys, elsewhere), "script_url": [("data.script", "warning")]}
-
-
-def test_a_tokenizer_in_the_hubs_cache_counts_exactly(
-    furnished: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    change = {"model_name_or_path": "someone/model", "cutoff_len": 40}
-    made.write_project(furnished, "train", made.changed("train", change))
-    cache = furnished.root / "cache"
-    report = made.check(furnished, settings={"HF_HUB_CACHE": str(cache)})
-    assert [f.id for f in report.findings if f.id.startswith("data.")] == ["data.length-unknown"]
-    snapshot = cache / "models--someone--model" / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    made.write_base(snapshot)
-    (cache / "models--someone--model" / "refs").mkdir()
-    (cache / "models--someone--model" / "refs" / "main").write_text("abc")
-    report = made.check(furnished, settings={"HF_HUB_CACHE": str(cache)})
-    found = [f for f in report.findings if f.id == "data.truncated"]
-    assert len(found) == 1
-    assert "12 of 12 rows" in found[0].message
-    monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
-    from millhand.training.check.lengths import _encoder
-
-    _encoder.cache_clear()
-    report = made.check(furnished, settings={"HF_HUB_CACHE": str(cache)})
-    note = [f for f in report.findings if f.id == "data.length-unknown"]
-    assert [f.severity for f in note] == ["note"]
-    assert "tokenizers is not installed" in note[0].why
-    _encoder.cache_clear()
-
-
-def test_many_long_rows_are_estimated_from_a_part(
-    furnished: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = [{"instruction": "q" * (100 if n % 2 else 600), "input": "", "output": "a"} for n in range(4000)]
-    made.write_rows(furnished.registry / "bicycle.jsonl", rows)
-    made.write_project(furnished, "train", made.changed("train", {"cutoff_len": 400}))
-    exact = next(f for f in made.check(furnished).findings if f.id == "data.truncated")
-    assert exact.message.startswith("2,000 of 4,000 rows")
-    assert "estimated" not in exact.message
-    assert "row 1, 3, 5, 7, 9" in exact.mend
-    monkeypatch.setattr("millhand.training.check.scan.BUDGET", 200_000)
-    monkeypatch.setattr("millhand.training.check.lengths.BUDGET", 200_000)
-    estimated = next(f for f in made.check(furnished).findings if f.id == "data.truncated")
-    number = int(estimated.message.split(" ")[0].replace(",", ""))
-    assert "estimated from" in estimated.message
-    assert 1800 <= number <= 2200
