@@ -323,6 +323,23 @@ def test_a_pinned_key_is_the_only_one_and_is_not_kept(
         )
 
 
+def test_pins_that_come_late_after_a_restart_are_waited_for(opened: Opener, sshd: Sshd) -> None:
+    pins = [sshd.fingerprint]
+    asked = []
+
+    def address() -> Address:
+        asked.append(1)
+        if len(asked) > 3:  # the log says now what the machine has been for a while
+            pins[:] = [sshd.fingerprint]
+        return replace(sshd.address, fingerprints=tuple(pins))
+
+    pod = opened(address)
+    assert pod.folder
+    sshd.restart(new_port=True, new_host_key=True)
+    assert pod.run(Command(("echo", "again"))).stdout == "again\n"
+    assert len(asked) > 3
+
+
 # No way in.
 
 
@@ -436,6 +453,9 @@ def test_an_account_without_python_or_with_an_old_one_or_without_a_shell_says_so
         pod = opened(lambda: closed.address, accept_host_key=True)
         with pytest.raises(ConnectError, match=r"lets nobody run a command[^$]*account is closed"):
             pod.run(Command(("true",)))
+    none = running_sshd(tmp_path / "none", "MaxSessions 0")
+    with none as forwarder, pytest.raises(ConnectError, match="opens no session"):
+        opened(lambda: forwarder.address, accept_host_key=True).run(Command(("true",)))
 
 
 # Tunnels and clients.

@@ -34,7 +34,8 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_an_alias_gets_all_that_its_configuration_says(config: Path) -> None:
-    found = completed(Address("gpu", config_path=config))
+    found = completed(Address("gpu", 22, config_path=config))  # 22 says no more than nothing
+    assert found == completed(Address("gpu", config_path=config))
     assert (found.host, found.port, found.user) == ("10.1.2.3", 2222, "trainer")
     assert found.key_files == (Path.home() / "keys" / "gpu",)
     assert found.only_these_keys
@@ -42,9 +43,9 @@ def test_an_alias_gets_all_that_its_configuration_says(config: Path) -> None:
 
 
 def test_what_was_said_comes_before_what_is_configured(config: Path) -> None:
-    said = Address("gpu", 22, "me", (Path("/my/key"),), config_path=config)
+    said = Address("gpu", 2022, "me", (Path("/my/key"),), config_path=config)
     found = completed(said)
-    assert (found.host, found.port, found.user) == ("10.1.2.3", 22, "me")
+    assert (found.host, found.port, found.user) == ("10.1.2.3", 2022, "me")
     assert found.key_files == (Path("/my/key"),)
 
 

@@ -15,7 +15,7 @@ PORT = 22
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One sshd. What is left empty comes from ~/.ssh/config, then from OpenSSH's defaults.
+    """One sshd. What is left empty comes from ~/.ssh/config, then from OpenSSH's defaults; so does port 22.
 
     ``fingerprints`` (``SHA256:...``) pin the host key: no other is taken, known or not. ``jump`` is the
     host through which this one is reached. ``config_path`` is for tests; None reads ~/.ssh/config.
@@ -45,7 +45,7 @@ def completed(address: Address) -> Address:
     return dataclasses.replace(
         address,
         host=found.get("hostname", address.host),
-        port=address.port or int(found.get("port", PORT)),
+        port=address.port if address.port not in (None, PORT) else int(found.get("port", PORT)),
         user=address.user or found.get("user", "") or getpass.getuser(),
         key_files=tuple(path.expanduser() for path in address.key_files) or keys,
         jump=address.jump or _jump(found.get("proxyjump", "none"), address.config_path),

@@ -14,10 +14,11 @@ import tenacity
 
 from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.dial import PACKET, WINDOW, Timing, dial
-from millhand.pods.ssh.faults import ConnectError, ConnectionLostError, UnreachableError
+from millhand.pods.ssh.faults import ConnectError, ConnectionLostError, UnreachableError, WrongPinError
 from millhand.pods.ssh.hostkeys import Trust
 from millhand.pods.ssh.streams import Stream
 
+_LATE_PINS_S = 30.0
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, 5.1
 
 
@@ -50,7 +51,7 @@ class Connection:
     patience: Patience = field(default_factory=Patience)
     python: str = "python3"
     _transport: paramiko.Transport | None = field(default=None, init=False)
-    _known: bool = field(default=False, init=False)
+    known: bool = field(default=False, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _gave_up: tuple[float, Exception] = field(default=(0.0, Exception()), init=False)
@@ -66,7 +67,13 @@ class Connection:
             with suppress(paramiko.ChannelException):  # an sshd allows so many channels: MaxSessions
                 return self._stream(self.transport(), agent, lambda: None)
         own = self._dialled()
-        return self._stream(own, agent, own.close)
+        try:
+            return self._stream(own, agent, own.close)
+        except paramiko.ChannelException as error:
+            mend = "The account there must be one that runs commands (MaxSessions in sshd_config)."
+            raise ConnectError(
+                f"The sshd of {self.name} opens no session: {error.text}.", mend=mend
+            ) from error
 
     def open_tunnel(self, port: int) -> paramiko.Channel:
         """A channel to a port of the pod's 127.0.0.1.
@@ -163,22 +170,22 @@ class Connection:
         return ConnectionLostError(f"The connection to {self.name} broke: {error or type(error).__name__}.")
 
     def _dialled(self) -> paramiko.Transport:
-        patience_s = self.patience.lost_s if self._known else self.patience.first_s
-        told = _Teller(self, patience_s)
+        patience_s = self.patience.lost_s if self.known else self.patience.first_s
+        attempts = _Attempts(self, patience_s)
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(UnreachableError),
+            retry=attempts.may_pass,
             wait=tenacity.wait_random_exponential(multiplier=0.25, max=8),
             stop=tenacity.stop_after_delay(patience_s) | tenacity.stop_when_event_set(self._closed),
             sleep=tenacity.sleep_using_event(self._closed),
-            before_sleep=told.again,
+            before_sleep=attempts.tell,
             reraise=True,
         )
         try:
             transport = retrying(self._once)
         except UnreachableError as error:
             raise self._given_up(error, patience_s) from error
-        told.connected()
-        self._known = True
+        attempts.connected()
+        self.known = True
         return transport
 
     def _once(self) -> paramiko.Transport:
@@ -187,7 +194,7 @@ class Connection:
         return dial(self.address(), self.trust, self.timing)
 
     def _given_up(self, error: UnreachableError, patience_s: float) -> UnreachableError:
-        if not self._known:
+        if not self.known:
             return error
         return UnreachableError(
             f"{self.name} could not be reached again within {patience_s:.0f} s. {error.message}",
@@ -195,14 +202,26 @@ class Connection:
         )
 
 
-class _Teller:
-    """Tells of the first failure and of the success after it, not of each attempt between."""
+class _Attempts:
+    """One dialling: what may pass by itself, and what the user is told of it, once."""
 
     def __init__(self, connection: Connection, patience_s: float) -> None:
-        self._connection, self._patience_s = connection, patience_s
+        self._connection, self._patience_s, self._again = connection, patience_s, connection.known
         self._told = False
+        self._wrong_since: float | None = None
 
-    def again(self, state: tenacity.RetryCallState) -> None:
+    def may_pass(self, state: tenacity.RetryCallState) -> bool:
+        """Whether a failure may be over at the next attempt.
+
+        A pod that was started again has new host keys. Its log, which pins them, may say so a moment late.
+        """
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, WrongPinError) and self._again:
+            self._wrong_since = self._wrong_since or time.monotonic()
+            return time.monotonic() - self._wrong_since < _LATE_PINS_S
+        return isinstance(error, UnreachableError)
+
+    def tell(self, state: tenacity.RetryCallState) -> None:
         if not self._told and state.outcome is not None:
             why = str(getattr(state.outcome.exception(), "message", ""))
             self._connection.tell(f"{why} Trying again for {self._patience_s:.0f} s.")

@@ -5,6 +5,7 @@
     ConnectError            no connection, and trying again will not help
     ├── UnreachableError    nobody answers now: trying again may help
     ├── HostKeyError        the machine cannot prove to be the one that was meant
+    │   └── WrongPinError   its key is none of those that are pinned
     └── NoAgentError        no agent comes up there: no Python, or none that is new enough
     AgentError              an agent that was there ended
     ConnectionLostError     an established connection broke; what was asked may or may not have been done
@@ -25,6 +26,10 @@ class UnreachableError(ConnectError):
 
 class HostKeyError(ConnectError):
     """The machine that answers cannot prove to be the one that was meant."""
+
+
+class WrongPinError(HostKeyError):
+    """The machine's key is none of those that are pinned."""
 
 
 class ConnectionLostError(MillhandError):

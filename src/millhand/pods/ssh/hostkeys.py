@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from millhand.files import atomic_writer, locked
-from millhand.pods.ssh.faults import HostKeyError
+from millhand.pods.ssh.faults import HostKeyError, WrongPinError
 
 FILE_NAME = "known_hosts.json"
 
@@ -63,10 +63,10 @@ class Pinned:
         """Compare with the pins.
 
         Raises:
-            HostKeyError: The key is none of them.
+            WrongPinError: The key is none of them.
         """
         if key.fingerprint not in self.fingerprints:
-            raise HostKeyError(
+            raise WrongPinError(
                 f"{place} shows the host key {key.fingerprint} ({key.type}); pinned are "
                 f"{', '.join(self.fingerprints)}. Another machine answers there, or the pod was made anew: "
                 "nothing was sent to it.",
