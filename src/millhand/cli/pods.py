@@ -54,11 +54,10 @@ def pods(all_: bool, as_json: bool) -> None:
 @json_option
 def cost(run: str, as_json: bool) -> None:
     """Show what pods cost (or a RUN's, or a pod file's): expected, by the ledger, and billed by RunPod."""
-    from millhand.runs.spend import costs
+    from millhand.runs.spend import reconcile
 
     releaser = open_releaser()
-    entries = [e for e in releaser.ledger.entries() if run in ("", e.run, e.pod_file, e.name)]
-    rows = costs(releaser.account, entries)
+    rows = reconcile(releaser.account, releaser.ledger, run)
     if as_json:
         print_json(rows)
         return

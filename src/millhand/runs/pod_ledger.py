@@ -37,7 +37,8 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     ``owner`` is the run it is for, or the pod file (``pod:l4``). ``usd_per_hour`` is what was shown,
     ``billed_usd_per_hour`` what the API says. ``spans`` are the times in which it ran. ``armed``: its keeper
     was once seen to hold its lease. ``safe``: what it made is verified elsewhere. ``why`` says why it was
-    refused or ended. ``estimate_usd`` is what the plan expected of the whole run.
+    refused or ended. ``estimate_usd`` is what the plan expected of the whole run, ``bill_usd`` what was
+    billed when last asked.
     """
 
     name: str
@@ -54,6 +55,7 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     pod_id: str = ""
     volume_id: str = ""
     billed_usd_per_hour: float = 0.0
+    bill_usd: float | None = None
     estimate_usd: float | None = None
     rented_s: float | None = None
     ready_s: float | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from millhand.pods.runpod.billing import Bill, bills
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.errors import NotAllowedError
-from millhand.runs.pod_ledger import PodEntry
+from millhand.runs.pod_ledger import PodEntry, PodLedger
 
 _HOUR_S = 3600.0
 _SAME_USD, _SAME = 0.02, 0.03  # seconds of starting and rounding
@@ -67,6 +67,21 @@ def costs(account: RunPod, entries: Sequence[PodEntry]) -> list[Cost]:
     except NotAllowedError:
         billed = None
     return [cost(entry, billed, now_s) for entry in were]
+
+
+def reconcile(account: RunPod, ledger: PodLedger, wanted: str = "") -> list[Cost]:
+    """The costs of all pods, or those of a run, a pod file or a pod; the ledger keeps what was billed.
+
+    Raises:
+        ApiError: The API refuses, or does not answer.
+    """
+    entries = [e for e in ledger.entries() if wanted in ("", e.run, e.pod_file, e.name)]
+    rows = costs(account, entries)
+    had = {entry.name: entry.bill_usd for entry in entries}
+    for row in rows:
+        if row.bill_usd is not None and row.bill_usd != had[row.pod]:
+            ledger.set(row.pod, bill_usd=row.bill_usd)
+    return rows
 
 
 def cost(entry: PodEntry, billed: Mapping[str, Bill] | None, now_s: float) -> Cost:

@@ -11,7 +11,7 @@ from millhand.pods.runpod.errors import ApiError
 from millhand.runs.pod_ledger import PodEntry, PodLedger
 from millhand.runs.reap import reap
 from millhand.runs.release import Releaser
-from millhand.runs.spend import costs
+from millhand.runs.spend import costs, reconcile
 from millhand.runs.standing import named, standing
 from tests.runpod_fake import FakeRunPod, NullMachines
 from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, releaser, rent, url
@@ -208,6 +208,15 @@ def test_a_price_above_the_shown_one_is_named(rent: Rent, releaser: Releaser, fa
     pod = rent("qa-1")
     assert pod.entry.billed_usd_per_hour == pytest.approx(0.44 * 1.3)
     assert pod.entry.hourly_usd == pod.entry.billed_usd_per_hour
+
+
+def test_the_ledger_keeps_what_was_billed(rent: Rent, releaser: Releaser, fake: FakeRunPod) -> None:
+    pod, other = rent("qa-1"), rent("qa-2")
+    fake.clock.advance(3600)
+    rows = reconcile(releaser.account, releaser.ledger, "qa-1")
+    assert [row.pod for row in rows] == [pod.name]
+    kept = {entry.name: entry.bill_usd for entry in releaser.ledger.entries()}
+    assert kept == {pod.name: rows[0].bill_usd, other.name: None}
 
 
 def test_a_key_that_may_not_read_bills_still_shows_the_ledger(
