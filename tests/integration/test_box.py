@@ -43,7 +43,7 @@ def test_a_run_on_a_box_is_trained_merged_brought_home_and_answers(
     )
     again = bench.answer("train", "qa", "--pod", "box")
     assert again["again"]
-    answer, _ = bench.call("chat", "qa", "--ask", "자전거는 어디에서 빌리나요?")
+    answer, _ = bench.call("chat", "qa", "-m", "자전거는 어디에서 빌리나요?")
     assert answer.strip()
 
 

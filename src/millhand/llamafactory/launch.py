@@ -14,6 +14,7 @@ _SAFE = ("-P", "-u")
 _SECRET = ("HF_TOKEN", "WANDB_API_KEY")
 _PLAIN = (
     "HF_HOME",
+    "HF_DATASETS_CACHE",
     "HF_ENDPOINT",
     "HF_HUB_OFFLINE",
     "CUDA_VISIBLE_DEVICES",

@@ -169,6 +169,10 @@ class Pod(Protocol):
         """The interpreter that holds the training environment there."""
 
     @property
+    def variables(self) -> Mapping[str, str]:
+        """What programs of the training environment are to be started with there: caches on a volume."""
+
+    @property
     def shared(self) -> bool:
         """Whether its workspace is the client's own, so that nothing need be brought or fetched."""
 

@@ -38,6 +38,7 @@ class FakePod:
         shared: bool = True,
     ) -> None:
         self.name, self.python, self.shared = name, python, shared
+        self.variables: Mapping[str, str] = {}
         self.commands: list[Command] = []
         self.inputs: list[bytes] = []
         self.started: list[Job] = []

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import orjson
 
@@ -38,6 +39,7 @@ class LocalPod:
 
     name = "local"
     shared = True
+    variables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, root: Path, python: str = sys.executable) -> None:
         self.root = root

@@ -34,23 +34,28 @@ def _on_demand(workspace: Workspace, pod_file: PodFile, say: Say) -> Pod:
     from millhand.pods.runpod.client import open_account
     from millhand.runs.on_demand import PodOnDemand
 
-    return PodOnDemand(workspace, pod_file, open_account(workspace), say, lambda ssh, _: ssh.python)
+    return PodOnDemand(workspace, pod_file, open_account(workspace), say)
 
 
 def _over_ssh(
     workspace: Workspace, pod_file: PodFile, spec: SshSpec, say: Say, *, accept_host_key: bool
 ) -> Pod:
     from millhand.pods.ssh.address import Address
-    from millhand.pods.ssh.pod import open_ssh_pod
+    from millhand.pods.ssh.pod import SshPod, open_ssh_pod
+    from millhand.runs.remote import RemotePod
 
     key = (Path(spec.key).expanduser(),) if spec.key else ()
     address = Address(spec.host, spec.port, spec.user, key, spec.host_keys)
-    return open_ssh_pod(
-        workspace,
-        pod_file.name,
-        lambda: address,
-        folder=folder_there(workspace, pod_file),
-        python=spec.python,
-        tell=say,
-        accept_host_key=accept_host_key,
-    )
+
+    def reach() -> SshPod:
+        return open_ssh_pod(
+            workspace,
+            pod_file.name,
+            lambda: address,
+            folder=folder_there(workspace, pod_file),
+            python=spec.python,
+            tell=say,
+            accept_host_key=accept_host_key,
+        )
+
+    return RemotePod(workspace, pod_file, say, reach)

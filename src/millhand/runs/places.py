@@ -23,7 +23,9 @@ def home_of(workspace: Workspace, pod: Pod) -> Pod:
 def pod_settings(workspace: Workspace, pod: Pod) -> dict[str, str]:
     """The workspace's settings as far as they mean something on ``pod``."""
     settings = workspace.settings()
-    return settings if pod.shared else {name: settings[name] for name in _TRAVEL if name in settings}
+    if pod.shared:
+        return settings
+    return {**{name: settings[name] for name in _TRAVEL if name in settings}, **pod.variables}
 
 
 def remove_folder(python: str, folder: str) -> Command:

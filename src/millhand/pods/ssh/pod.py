@@ -6,11 +6,11 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal
 
 from millhand.errors import CommandError, MillhandError
@@ -58,6 +58,7 @@ class SshPod:
     """
 
     shared = False
+    variables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, connection: Connection, root: Path, *, folder: str, python: str, tether_s: float = TETHER_S
