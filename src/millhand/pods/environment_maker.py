@@ -29,6 +29,7 @@ from typing import Any
 
 _LOOK_S = 60
 _UV_LOCK = "uv.txt"
+_SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class StepError(Exception):
@@ -145,6 +146,8 @@ class Environment:
         places = {"UV_CACHE_DIR": "uv-cache", "UV_PYTHON_INSTALL_DIR": "uv-python"}
         env = {**os.environ, **{name: str(self.folder / place) for name, place in places.items()}}
         env.pop("VIRTUAL_ENV", None)
+        if Path(_SYSTEM_CERTIFICATES).is_file():  # a company's own proxy is known to the system, not to uv
+            env.setdefault("UV_SYSTEM_CERTS", "true")
         done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=False)
         if done.returncode != 0:
             raise StepError(f"`{' '.join(argv[:4])} ...` ended with code {done.returncode}")

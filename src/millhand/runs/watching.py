@@ -6,26 +6,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from millhand.errors import MillhandError, UsageError
 from millhand.pods.base import JobHandle, JobStatus, Pod
 from millhand.pods.local import LocalPod
 from millhand.pods.podfile import PodFile, RunPodSpec, find_pod
+from millhand.runs.arming import address_of
 from millhand.runs.finished import job_name, open_ledger
 from millhand.runs.follow import STOP_GRACE_S, inspect_output
 from millhand.runs.ledger import Ledger, Run
 from millhand.runs.opening import open_pod
 from millhand.runs.plan import VERIFIED
 from millhand.runs.pod_ledger import open_pod_ledger
-from millhand.runs.renting import RentedPod, locate
+from millhand.runs.renting import locate
 from millhand.runs.there import folder_there
 from millhand.text.normal import did_you_mean
 from millhand.workspace import Workspace
-
-if TYPE_CHECKING:
-    from millhand.pods.ssh.address import Address
 
 POLL_S = 0.3
 _TAIL_BYTES = 65536
@@ -97,24 +93,10 @@ def _rented(workspace: Workspace, pod_file: PodFile, run: str, say: Say) -> Pod:
     return open_ssh_pod(
         workspace,
         mine[-1].name,
-        lambda: _address(locate(workspace, account, mine[-1].name, say)),
+        lambda: address_of(locate(workspace, account, mine[-1].name, say)),
         folder=folder_there(workspace, pod_file),
         python="python3",
         tell=say,
-    )
-
-
-def _address(place: RentedPod) -> Address:
-    from millhand.pods.ssh.address import Address
-
-    return Address(
-        place.host,
-        place.port,
-        place.user,
-        (place.key,),
-        place.host_keys,
-        only_these_keys=True,
-        config_path=Path(place.key).with_name("no-ssh-config"),
     )
 
 
