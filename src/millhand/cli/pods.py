@@ -24,7 +24,7 @@ def open_releaser() -> Releaser:
     from millhand.workspace import find_workspace
 
     workspace = find_workspace()
-    return Releaser(open_account(workspace), open_pod_ledger(workspace), say)
+    return Releaser(open_account(workspace, say), open_pod_ledger(workspace), say)
 
 
 @click.command(epilog="\b\nExamples:\n  millhand pods\n  millhand pods --all --json")

@@ -108,7 +108,7 @@ def _renting(pod: str) -> Renting:
     if not isinstance(found.spec, RunPodSpec):
         raise UsageError(f"{found.name} is {found.spec.kind}: nothing is rented for it.")
     folder = folder_there(workspace, found)
-    return Renting(workspace, open_account(workspace), found, say, workspace_there=folder)
+    return Renting(workspace, open_account(workspace, say), found, say, workspace_there=folder)
 
 
 def _show_plan(spec: RunPodSpec, plan: Prospect, *, as_json: bool) -> None:

@@ -63,11 +63,13 @@ class RunPod:
         url: The API's base, with ``/v2``.
         key: Sent as a bearer token, to ``url`` and nowhere else.
         waits: How it waits.
+        tell: Is told why it waits.
     """
 
     url: str
     key: Secret
     waits: Waits = Waits()
+    tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
     _rest_until: float = field(default=0.0, repr=False)
     _clock_offset_s: float | None = field(default=None, repr=False)
 
@@ -123,7 +125,9 @@ class RunPod:
         """Now by the API's clock, in seconds since the epoch, from the Date header of its last answer."""
         if self._clock_offset_s is None:
             self.volumes()
-        return self.waits.now() + (self._clock_offset_s or 0.0)
+        if self._clock_offset_s is None:  # a proxy took the header out
+            return time.time()
+        return self.waits.now() + self._clock_offset_s
 
     # --- changing ----------------------------------------------------------------------------------------
 
@@ -207,9 +211,15 @@ class RunPod:
             wait=_wait_s,
             stop=stop_after_attempt(ATTEMPTS),
             sleep=self.waits.sleep,
+            before_sleep=self._tell_wait,
             reraise=True,
         )
         return retrying(self._send, method, path, query, body)
+
+    def _tell_wait(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ApiError):
+            self.tell(f"{error.message} Asking again in {state.upcoming_sleep:.0f} s.")
 
     def _send(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
@@ -278,8 +288,8 @@ class RunPod:
             raise OutcomeUnknownError(f"RunPod's answer to {asked} cannot be read: {error}") from None
 
 
-def open_account(workspace: Workspace, waits: Waits | None = None) -> RunPod:
-    """The account whose key is set in the environment or ``.env``.
+def open_account(workspace: Workspace, tell: Callable[[str], None] = lambda _: None) -> RunPod:
+    """The account whose key is set in the environment or ``.env``; ``tell`` is told why a request waits.
 
     Raises:
         UsageError: No key is set.
@@ -288,7 +298,7 @@ def open_account(workspace: Workspace, waits: Waits | None = None) -> RunPod:
     if key is None:
         mend = f"Write {KEY_NAME}=… into .env: a key from https://console.runpod.io/user/settings."
         raise UsageError(f"{KEY_NAME} is not set.", mend=mend)
-    return RunPod(workspace.settings().get(URL_NAME) or URL, key, waits or Waits())
+    return RunPod(workspace.settings().get(URL_NAME) or URL, key, tell=tell)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from typing import Any
 
@@ -153,6 +154,21 @@ def test_a_host_that_reports_nothing_is_not_ready(runtime: Any, ready: bool) -> 
 def test_the_clock_is_the_servers(fake: FakeRunPod, account: RunPod) -> None:
     account.waits = type(account.waits)(fake.clock.advance, lambda: fake.clock.now() - 1e9)
     assert abs(account.server_time_s() - fake.clock.now()) <= 1
+
+
+def test_without_a_date_the_clock_is_this_computers(account: RunPod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.runpod_fake.server.http_date", lambda _: "yesterday")
+    assert abs(account.server_time_s() - time.time()) < 60
+
+
+def test_whoever_waits_is_told_why(fake: FakeRunPod, account: RunPod) -> None:
+    told: list[str] = []
+    account.tell = told.append
+    fake.fault("GET", "/pods", status=503, times=2)
+    fake.fault("GET", "/pods", status=429, headers={"Retry-After": "37"})
+    account.pods()
+    assert [line.rpartition(" again in ")[2] for line in told] == ["1 s.", "2 s.", "37 s."]
+    assert fake.key not in "".join(told)
 
 
 def test_the_fingerprints_of_the_newest_start_are_read_from_the_log(
