@@ -61,8 +61,14 @@ _ALWAYS = frozenset(
      "warmup_steps", "warmup_ratio", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay",
      "logging_steps", "save_steps", "max_grad_norm", "preprocessing_num_workers", "preprocessing_batch_size",
      "default_system", "data_seed", "log_level", "neftune_noise_alpha", "interleave_probs",
+     "additional_target", "dataloader_prefetch_factor", "early_stopping_steps", "eval_steps",
+     "label_smoothing_factor", "log_level_replica", "loraplus_lr_ratio", "lr_scheduler_kwargs",
+     "max_new_tokens", "metric_for_best_model", "new_special_tokens_config", "ref_model_quantization_bit",
+     "reward_model_quantization_bit", "report_to", "save_total_limit",
      "dataloader_num_workers", "add_tokens", "add_special_tokens", "lora_rank", "resume_from_checkpoint"}
 )  # fmt: skip
+# Whole numbers for which another number does as well.
+_LOOSE = ("lora_alpha", "max_new_tokens")
 # Where neither 0 nor "false" does for false: transformers' and torch's own checks.
 _STRICT = ("use_cache", "dataloader_drop_last")
 # What only a method, a stage or an evaluation looks at.
@@ -158,6 +164,8 @@ def _harm(config: Config, key: str, value: Any, argument: Argument) -> tuple[Sev
         return None, ""
     if key.startswith(_LABELS) and isinstance(value, int | float):
         return None, ""
+    if key in _LOOSE and isinstance(value, float):
+        return "warning", "A whole number is meant; what uses it later may not take another."
     if key in _STRICT:
         return "error", "It is compared with true and false themselves, and refused."
     if "bool" in argument.type:

@@ -9,6 +9,7 @@ from millhand.training.check.subject import Config
 
 _FILE = "transformers/training_args.py"
 _MOST = float("inf")
+_LEVELS = ("debug", "info", "warning", "error", "critical", "passive")
 # transformers 5.6.0, integrations/integration_utils.py: INTEGRATION_TO_CALLBACK, and the two words for all.
 _LOGGERS = frozenset(
     {"all", "none", "azure_ml", "comet_ml", "mlflow", "neptune", "tensorboard", "trackio", "wandb",
@@ -49,6 +50,10 @@ def _no_multiple(config: Config) -> bool:
 
 def _outside(key: str, low: float, high: float) -> Callable[[Config], object]:
     return lambda c: not low <= getattr(c, key) < high
+
+
+def _none_of(key: str, words: tuple[str, ...]) -> Callable[[Config], object]:
+    return lambda c: getattr(c, key) not in words
 
 
 def _part_of_a_step(key: str, strategy: str) -> Callable[[Config], object]:
@@ -142,11 +147,19 @@ TRAINER = (
         "report_to names no logger that transformers knows.", "Write `report_to: none`, or tensorboard.",
         "transformers/integrations/integration_utils.py", "… is not supported, only … are supported",
     ),
+    *(
+        Rule(
+            f"train.{key.replace('_', '-')}", (key,), _none_of(key, _LEVELS),
+            f"{key} is none of {', '.join(_LEVELS)}.", f"Write `{key}: info`.",
+            f"{_FILE}:1945, trainer_log_levels", "KeyError",
+        )
+        for key in ("log_level", "log_level_replica")
+    ),
     Rule(
-        "train.log-level", ("log_level",),
-        lambda c: c.log_level not in ("debug", "info", "warning", "error", "critical", "passive"),
-        "log_level is none of debug, info, warning, error, critical, passive.", "Write `log_level: info`.",
-        f"{_FILE}:1945, trainer_log_levels", "KeyError: 'log_level'",
+        "eval.on-start", ("eval_on_start",),
+        lambda c: c.eval_on_start and c.eval_dataset is None and c.val_size < 1e-6,
+        "There is nothing to evaluate on at the start.", "Add `val_size: 0.1`, or take eval_on_start out.",
+        "transformers/trainer.py", "Trainer: evaluation requires an eval_dataset",
     ),
     Rule(
         "train.best-metric", ("save_strategy", "metric_for_best_model"),
