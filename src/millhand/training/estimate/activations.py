@@ -38,8 +38,15 @@ def find_precision(shape: Shape, setup: Setup, trained: Trainable) -> Precision:
     if setup.sharding.engine == "deepspeed" and setup.mixed:
         own = 2  # the engine holds the module in 16 bit and a float32 master apart
     stream = own if trained.own else frozen
+    if casts_weights(shape, setup):
+        stream = _FLOAT  # bfloat16 and float16 add up to float32
     compute = 2 if setup.mixed else stream
     return Precision(compute, stream, own if trained.own or small else _FLOAT, frozen)
+
+
+def casts_weights(shape: Shape, setup: Setup) -> bool:
+    """Whether autocast computes in another type than the checkpoint's: float16 weights under ``bf16: true``."""
+    return bool(setup.mixed) and {"bf16": "bfloat16", "fp16": "float16"}[setup.mixed] != shape.dtype
 
 
 def layer_saved(shape: Shape, setup: Setup, trained: Trainable, precision: Precision, length: int) -> float:

@@ -13,6 +13,7 @@ import msgspec
 
 from millhand.errors import UsageError
 from millhand.training.estimate.activations import (
+    casts_weights,
     checkpoint,
     find_logits,
     find_precision,
@@ -272,9 +273,8 @@ class _Estimate:
         if not self.setup.mixed:
             return Casts(0.0, 0.0)
         trained = 0.0 if self.precision.trained == 2 else 2.0 * self.trained.parameters
-        other = {"bf16": "bfloat16", "fp16": "float16"}[self.setup.mixed] != self.shape.dtype
         frozen = 0.0
-        if other and not self.trained.own and not self.setup.bits:
+        if casts_weights(self.shape, self.setup) and not self.trained.own and not self.setup.bits:
             frozen = 2.0 * (self.shape.layers * self.shape.layer_linears + self.shape.embedding)
         alive = frozen / self.shape.layers if self.setup.checkpointing else frozen
         return Casts(trained + alive, trained + frozen)
