@@ -47,7 +47,7 @@ def pod(sshd: Sshd, workspace: Workspace, tmp_path: Path) -> Iterator[SshPod]:
 
 
 def small(workspace: Workspace, pod: SshPod) -> PodEnvironment:
-    read = read_environment(workspace, workspace.root / "runpod" / "small.txt", pod.folder)
+    read = read_environment(workspace, workspace.root / "runpod" / "small.txt", pod.folder.rpartition("/")[0])
     return dataclasses.replace(read, interpreter=sys.executable, verify=("-c", CODE))
 
 
@@ -95,7 +95,9 @@ def test_the_doctor_proves_the_environment_of_a_pod(
     environment = small(workspace, pod)
     prepare(pod, environment, lambda _line: None, python=sys.executable)
     assert look(pod, environment, python=sys.executable).ready
-    document = json.loads(millhand("doctor", "--pod", "box", "--json").stdout)
+    answer = millhand("doctor", "--pod", "box", "--json")
+    document = json.loads(answer.stdout)
+    assert "facts" in document, answer.stderr
     assert document["facts"]["python"]["executable"] == environment.python
     assert document["facts"]["packages"] == {"iniconfig": "2.3.1", "sortedcontainers": "2.4.0"}
     assert millhand("doctor", "--pod", "box", "--python", "x").exit_code == 2

@@ -58,14 +58,11 @@ def doctor(python: str | None, pod_name: str, deep: bool, as_json: bool) -> int:
 
 def _diagnose_pod(name: str) -> Diagnosis:
     from millhand.runs.doctor import diagnose
-    from millhand.runs.pod_environment import made_on
-    from millhand.runs.watching import reached
+    from millhand.runs.watching import as_it_is, reached
     from millhand.workspace import find_workspace
 
-    workspace = find_workspace()
-    with reached(workspace, name, say) as pod:
-        made = made_on(workspace, pod, name, say)
-        return diagnose(made, deep=True, install=f"millhand train PROJECT --pod {name}")
+    with reached(find_workspace(), name, say) as pod:
+        return diagnose(as_it_is(pod, say), deep=True, install=f"millhand train PROJECT --pod {name}")
 
 
 def local_pod(python: str | None) -> LocalPod:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,12 +19,8 @@ from millhand.errors import MillhandError, StoppedError, UsageError
 from millhand.files import sha256_file
 from millhand.pods import carried
 from millhand.pods.base import Job, JobHandle, Pod
-from millhand.pods.podfile import PodFile, RunPodSpec, find_pod
 from millhand.shell import Command
 from millhand.workspace import Workspace
-
-if TYPE_CHECKING:
-    from millhand.pods.ssh.pod import SshPod
 
 MODULES = ("millhand.pods.environment_maker",)
 ENTRY = "sys.exit(millhand.pods.environment_maker.main())"
@@ -69,6 +64,16 @@ class PodEnvironment:
     def job(self) -> str:
         """The job that makes it."""
         return f"environment-{self.sha256[:12]}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What programs in it are to be started with: caches that outlive the container.
+
+        A model is fetched once for all environments; what one release of datasets has cached, another may
+        not read.
+        """
+        home = f"{self.folder}/huggingface"
+        return {"HF_HOME": home, "HF_DATASETS_CACHE": f"{home}/datasets-{self.name}"}
 
     def spec(self) -> str:
         """What the pod is told, as JSON."""
@@ -115,67 +120,6 @@ def read_environment(workspace: Workspace, requirements: Path, volume: str) -> P
         lock=workspace.relative(requirements),
         sha256=sha256_file(requirements),
     )
-
-
-def environment_on(workspace: Workspace, pod_file: PodFile, folder: str) -> PodEnvironment | None:
-    """The locked environment that a pod file asks for; None where it brings none.
-
-    Args:
-        workspace: Holds the lock.
-        pod_file: Of the pod.
-        folder: The workspace's absolute folder on the pod: where it has no volume, environments lie there.
-
-    Raises:
-        UsageError: The lock that it names is not there, or is none.
-    """
-    if pod_file.requirements is None:
-        return None
-    spec = pod_file.spec
-    return read_environment(
-        workspace, pod_file.requirements, spec.folder if isinstance(spec, RunPodSpec) else folder
-    )
-
-
-def prepare_on(workspace: Workspace, pod: SshPod, pod_file: PodFile, say: Say) -> str:
-    """The interpreter to train with on a pod, its environment made if that is needed.
-
-    Raises:
-        MillhandError: It could not be made.
-        StoppedError: Ctrl-C.
-    """
-    environment = environment_on(workspace, pod_file, pod.folder)
-    if environment is None:
-        return pod.python
-    prepare(pod, environment, say)
-    return environment.python
-
-
-def made_on(workspace: Workspace, pod: Pod, name: str, say: Say) -> Pod:
-    """The pod with the interpreter of its environment, if that is made; nothing is made here."""
-    from millhand.pods.ssh.pod import SshPod
-
-    if isinstance(pod, SshPod):
-        environment = environment_on(workspace, find_pod(workspace, name), pod.folder)
-        if environment is not None:
-            seen = look(pod, environment)
-            if seen.ready:
-                pod.python = environment.python
-            else:
-                say(f"Its training environment {environment.name}: {seen.why}.")
-    return pod
-
-
-def cache_variables(python: str) -> dict[str, str]:
-    """Where Hugging Face is to cache for an interpreter that :func:`prepare_on` returned; else nothing.
-
-    On the volume, so that a model is fetched once; datasets' own cache is one an environment, for what one
-    release writes another may not read.
-    """
-    found = re.fullmatch(r"(/.+/\.millhand/environments)/([^/]+)/bin/python", python)
-    if found is None:
-        return {}
-    home = f"{found[1]}/huggingface"
-    return {"HF_HOME": home, "HF_DATASETS_CACHE": f"{home}/datasets-{found[2]}"}
 
 
 def check_command(environment: PodEnvironment, python: str = "python3") -> Command:

@@ -13,7 +13,7 @@ from millhand.pods.ssh.pod import SshPod
 from millhand.pods.sync.report import Progress, Report
 from millhand.pods.sync.transfer import Choice
 from millhand.runs.moving import Way
-from millhand.runs.pod_environment import prepare, read_environment
+from millhand.runs.pod_environment import PodEnvironment, prepare, read_environment
 from millhand.shell import Command
 from millhand.workspace import Workspace
 
@@ -127,11 +127,15 @@ class RemotePod:
             return self._trainer
 
     def _prepared(self, ssh: SshPod) -> Trainer:
-        lock = self._pod_file.requirements
-        if lock is None:
+        environment = self.environment()
+        if environment is None:
             return Trainer(ssh.python)
-        environment = read_environment(self._workspace, lock, self._volume(ssh))
         return Trainer(prepare(ssh, environment, self._say).python, environment.variables)
+
+    def environment(self) -> PodEnvironment | None:
+        """The locked environment that its pod file names; None: what trains is there already."""
+        lock = self._pod_file.requirements
+        return None if lock is None else read_environment(self._workspace, lock, self._volume(self.ssh))
 
     def _volume(self, ssh: SshPod) -> str:
         """The absolute folder there that other workspaces share: one environment serves them all."""

@@ -11,7 +11,6 @@ from millhand.pods.base import Result
 from millhand.pods.environment_maker import Environment
 from millhand.pods.fake import FakePod
 from millhand.runs.pod_environment import (
-    cache_variables,
     check_command,
     look,
     make_job,
@@ -37,10 +36,9 @@ def test_an_environment_is_known_by_its_lock(workspace: Workspace, lock: Path) -
     environment = read_environment(workspace, lock, "/workspace/")
     assert environment.lock == "runpod/requirements-gpu.txt"
     assert environment.python.startswith("/workspace/.millhand/environments/requirements-gpu-")
-    caches = cache_variables(environment.python)
+    caches = environment.variables
     assert caches["HF_HOME"] == "/workspace/.millhand/environments/huggingface"
     assert caches["HF_DATASETS_CACHE"].endswith(f"/huggingface/datasets-{environment.name}")
-    assert cache_variables("/usr/bin/python3") == {}
     lock.write_text(LOCK + f"xxhash==4.1.0 \\\n    {HASH}\n")
     assert read_environment(workspace, lock, "/workspace").name != environment.name
 
