@@ -23,13 +23,16 @@ from tests.conftest import Millhand
 from tests.integration.test_pod_environment import CODE, LOCK
 from tests.sshd import Sshd, running_sshd
 
+# An interpreter without the training stack, as an image has one.
+BARE = getattr(sys, "_base_executable", sys.executable)
+
 
 @pytest.fixture
 def sshd(workspace: Workspace, tmp_path: Path) -> Iterator[Sshd]:
     with running_sshd(tmp_path / "sshd") as running:
         address = running.address
         text = f"kind: ssh\nhost: 127.0.0.1\nport: {address.port}\nuser: {address.user}\n"
-        text += f"key: {address.key_files[0]}\nworkspace: {tmp_path}/box\npython: {sys.executable}\n"
+        text += f"key: {address.key_files[0]}\nworkspace: {tmp_path}/box\npython: {BARE}\n"
         folder = workspace.root / "runpod"
         folder.mkdir(exist_ok=True)
         (folder / "box.yaml").write_text(text + "environment: small.txt\n")

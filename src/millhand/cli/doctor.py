@@ -58,7 +58,8 @@ def doctor(python: str | None, pod_name: str, deep: bool, as_json: bool) -> int:
 
 def _diagnose_pod(name: str) -> Diagnosis:
     from millhand.runs.doctor import diagnose
-    from millhand.runs.watching import as_it_is, reached
+    from millhand.runs.rented_there import as_it_is
+    from millhand.runs.watching import reached
     from millhand.workspace import find_workspace
 
     with reached(find_workspace(), name, say) as pod:

@@ -6,28 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from millhand.errors import MillhandError, UsageError
 from millhand.pods.base import JobHandle, JobStatus, Pod
 from millhand.pods.local import LocalPod
 from millhand.pods.podfile import PodFile, RunPodSpec, find_pod
-from millhand.runs.arming import address_of
 from millhand.runs.finished import job_name, open_ledger
 from millhand.runs.follow import STOP_GRACE_S, inspect_output
 from millhand.runs.ledger import Ledger, Run
 from millhand.runs.opening import open_pod
 from millhand.runs.plan import VERIFIED
-from millhand.runs.pod_environment import look
 from millhand.runs.pod_ledger import open_pod_ledger
-from millhand.runs.remote import RemotePod
-from millhand.runs.renting import locate
-from millhand.runs.there import folder_there
 from millhand.text.normal import did_you_mean
 from millhand.workspace import Workspace
-
-if TYPE_CHECKING:
-    from millhand.pods.ssh.pod import SshPod
 
 POLL_S = 0.3
 _TAIL_BYTES = 65536
@@ -76,8 +67,7 @@ def reached(workspace: Workspace, name: str, say: Say, *, run: str = "") -> Iter
         UsageError: There is no such pod, or none is rented.
     """
     pod_file = find_pod(workspace, name)
-    rented = isinstance(pod_file.spec, RunPodSpec)
-    pod = _rented(workspace, pod_file, run, say) if rented else open_pod(workspace, name, say)
+    pod = _opened(workspace, pod_file, name, run, say)
     try:
         yield pod
     finally:
@@ -86,51 +76,12 @@ def reached(workspace: Workspace, name: str, say: Say, *, run: str = "") -> Iter
             close()
 
 
-class _Rented(RemotePod):
-    """A rented pod that is there: nothing is rented for it, and it is not given back."""
+def _opened(workspace: Workspace, pod_file: PodFile, name: str, run: str, say: Say) -> Pod:
+    if not isinstance(pod_file.spec, RunPodSpec):
+        return open_pod(workspace, name, say)
+    from millhand.runs.rented_there import rented_there  # brings paramiko
 
-    def _volume(self, ssh: SshPod) -> str:
-        spec = self._pod_file.spec
-        return spec.folder if isinstance(spec, RunPodSpec) else super()._volume(ssh)
-
-
-def _rented(workspace: Workspace, pod_file: PodFile, run: str, say: Say) -> Pod:
-    from millhand.pods.runpod.client import open_account
-    from millhand.pods.ssh.pod import open_ssh_pod
-
-    alive = [e for e in open_pod_ledger(workspace).entries(alive=True) if e.pod_file == pod_file.name]
-    mine = [e for e in alive if e.run == run] or [e for e in alive if not e.run] or ([] if run else alive)
-    if not mine:
-        mend = "What a run made is in the workspace, or on its volume: `millhand pods --all` lists pods."
-        raise UsageError(f"No pod of {pod_file.name} is rented now, so nothing runs there.", mend=mend)
-    account, name = open_account(workspace), mine[-1].name
-    python = pod_file.spec.python
-
-    def reach() -> SshPod:
-        return open_ssh_pod(
-            workspace,
-            name,
-            lambda: address_of(locate(workspace, account, name, say)),
-            folder=folder_there(workspace, pod_file),
-            python=python,
-            tell=say,
-        )
-
-    return _Rented(workspace, pod_file, say, reach)
-
-
-def as_it_is(pod: Pod, say: Say) -> Pod:
-    """The pod with the interpreter of its training environment, if that is made; nothing is made here."""
-    if not isinstance(pod, RemotePod):
-        return pod
-    environment = pod.environment()
-    if environment is not None:
-        seen = look(pod.ssh, environment)
-        if seen.ready:
-            pod.ssh.python = environment.python
-        else:
-            say(f"Its training environment {environment.name}: {seen.why}.")
-    return pod.ssh
+    return rented_there(workspace, pod_file, run, say)
 
 
 # --- runs and jobs

@@ -1,0 +1,65 @@
+"""A rented pod that is there, to look at: nothing is rented for it, and it is not given back."""
+
+from __future__ import annotations
+
+from millhand.errors import UsageError
+from millhand.pods.base import Pod
+from millhand.pods.podfile import PodFile, RunPodSpec
+from millhand.pods.runpod.client import open_account
+from millhand.pods.ssh.pod import SshPod, open_ssh_pod
+from millhand.runs.arming import address_of
+from millhand.runs.pod_environment import look
+from millhand.runs.pod_ledger import open_pod_ledger
+from millhand.runs.remote import RemotePod, Say
+from millhand.runs.renting import locate
+from millhand.runs.there import folder_there
+from millhand.workspace import Workspace
+
+
+class RentedThere(RemotePod):
+    """A pod of the ledger, wherever it is now."""
+
+    def _volume(self, ssh: SshPod) -> str:
+        spec = self._pod_file.spec
+        return spec.folder if isinstance(spec, RunPodSpec) else super()._volume(ssh)
+
+
+def rented_there(workspace: Workspace, pod_file: PodFile, run: str, say: Say) -> RentedThere:
+    """The pod that is rented for a run, or the one that `millhand up` made.
+
+    Raises:
+        UsageError: There is none.
+    """
+    alive = [e for e in open_pod_ledger(workspace).entries(alive=True) if e.pod_file == pod_file.name]
+    mine = [e for e in alive if e.run == run] or [e for e in alive if not e.run] or ([] if run else alive)
+    if not mine:
+        mend = "What a run made is in the workspace, or on its volume: `millhand pods --all` lists pods."
+        raise UsageError(f"No pod of {pod_file.name} is rented now, so nothing runs there.", mend=mend)
+    account, name = open_account(workspace), mine[-1].name
+    python = pod_file.spec.python
+
+    def reach() -> SshPod:
+        return open_ssh_pod(
+            workspace,
+            name,
+            lambda: address_of(locate(workspace, account, name, say)),
+            folder=folder_there(workspace, pod_file),
+            python=python,
+            tell=say,
+        )
+
+    return RentedThere(workspace, pod_file, say, reach)
+
+
+def as_it_is(pod: Pod, say: Say) -> Pod:
+    """The pod with the interpreter of its training environment, if that is made; nothing is made here."""
+    if not isinstance(pod, RemotePod):
+        return pod
+    environment = pod.environment()
+    if environment is not None:
+        seen = look(pod.ssh, environment)
+        if seen.ready:
+            pod.ssh.python = environment.python
+        else:
+            say(f"Its training environment {environment.name}: {seen.why}.")
+    return pod.ssh
