@@ -56,7 +56,7 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "data.too-little": "Pre-training drops what does not fill a block of cutoff_len tokens.",
         "data.truncated": "A row is cut so that question and answer share cutoff_len (infer_seqlen, "
         "data/processor/processor_utils.py). Rows are counted with the base's own tokenizer; "
-        "of more than 16 MB of long rows, a part.",
+        "of more than 8 MB of long rows, a part.",
         "data.length-unknown": "A token has a byte at least, so rows of fewer bytes than cutoff_len are "
         "certainly whole; of the others only the tokenizer can tell.",
         "template.vocabulary": "The template's words are added as tokens where the tokenizer has none "

@@ -15,7 +15,7 @@ from pathlib import Path
 from millhand.llamafactory.templates import THOUGHT_WORDS, Slots, Template
 
 # Bytes of text that are counted exactly; beyond them every second row, then every fourth.
-BUDGET = 16 << 20
+BUDGET = 8 << 20
 _WIDE = 4  # bytes of a usual token, for an estimate without the tokenizer
 Message = tuple[str, str]
 
@@ -131,21 +131,27 @@ class Ruler:
         path = lengths.tokenizer
         self.count = _encoder(path, lengths.added) if path is not None else None
 
-    def measure(self, dialogue: Dialogue, row: int) -> None:
-        """Count a row that may be too long."""
-        size, own = dialogue.size, self.lengths
-        turns = len(dialogue.messages) // 2 + 1
-        if size + own.frame_bytes(tools=bool(dialogue.tools)) + turns * own.turn_bytes() <= own.cutoff_len:
-            return
+    def measure(self, row: int, size: int, made: Callable[[], Dialogue]) -> None:
+        """Count a row of ``size`` bytes that may be too long; ``made`` gives it as the converter would."""
+        if self.count is None:
+            size = self._bytes(made())
+            if size <= self.lengths.cutoff_len:
+                return
         self.cuts.long += 1
-        self.cuts.likely += size > _WIDE * own.cutoff_len
+        self.cuts.likely += size > _WIDE * self.lengths.cutoff_len
         # scattered, so that long and short rows in turns are not all of one kind (Knuth's multiplier)
         if self.count is None or (self.cuts.long * 2654435761 >> 16) % self.stride:
             return
-        self._note(row, *self._cut(dialogue))
+        self._note(row, *self._cut(made()))
         self.budget -= size
         if self.budget <= 0:
             self.stride, self.budget = self.stride * 2, BUDGET // 8
+
+    def _bytes(self, dialogue: Dialogue) -> int:
+        """The most tokens that a row can have."""
+        turns = len(dialogue.messages) // 2 + 1
+        frame = self.lengths.frame_bytes(tools=bool(dialogue.tools))
+        return dialogue.size + frame + turns * self.lengths.turn_bytes()
 
     def _note(self, row: int, lost: str, tokens: int) -> None:
         self.cuts.counted += 1

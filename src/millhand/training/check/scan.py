@@ -111,7 +111,7 @@ def scan_lines(job: Job) -> Tally:
                 if type(asked) is str and asked:
                     plain = True
                     if len(line) > limit:
-                        long.measure(row, number)
+                        long.measure(row, number, len(line))
                     continue
         long.judge(row, number, tally, len(line))
     if plain:
@@ -148,10 +148,10 @@ class _Scan:
         left = use.lengths.cutoff_len - use.lengths.frame_bytes(tools=bool(columns["tools"]))
         return max(int(left / (1 + use.lengths.turn_bytes() / (2 * _LEAST_MESSAGE))), 0)
 
-    def measure(self, row: Any, number: int) -> None:
-        """Count the tokens of a row without a fault."""
+    def measure(self, row: Any, number: int, size: int) -> None:
+        """Count the tokens of a row of ``size`` bytes without a fault."""
         if self.ruler is not None:
-            self.ruler.measure(self.judge_row.rendered(row), number)
+            self.ruler.measure(number, size, lambda: self.judge_row.rendered(row))
 
     def measured(self, tally: Tally) -> Tally:
         """The tally with what was counted."""
@@ -179,7 +179,7 @@ class _Scan:
         if self.thought and not _thinks(row, self.answer, self.thought):
             tally.thoughtless += 1
         if size > self.limit:
-            self.measure(row, number)
+            self.measure(row, number, size)
 
 
 def _lines(job: Job) -> Iterator[bytes]:
@@ -209,8 +209,12 @@ def _scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
             tally.add("data.broken-row", item.number)
         else:
             row = _as_pandas(item.values, numbers) if is_csv else item.values
-            scanner.judge(row, item.number, tally, _NEVER)
+            scanner.judge(row, item.number, tally, _size(row) if use.lengths else 0)
     return scanner.measured(tally)
+
+
+def _size(row: Mapping[str, Any]) -> int:
+    return len(orjson.dumps(row, default=str))
 
 
 def _answer_column(entry: Mapping[str, Any]) -> str:

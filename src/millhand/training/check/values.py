@@ -65,10 +65,11 @@ _ALWAYS = frozenset(
      "label_smoothing_factor", "log_level_replica", "loraplus_lr_ratio", "lr_scheduler_kwargs",
      "max_new_tokens", "metric_for_best_model", "new_special_tokens_config", "ref_model_quantization_bit",
      "reward_model_quantization_bit", "report_to", "save_total_limit",
+     "tokenized_path", "tool_format", "torch_empty_cache_steps",
      "dataloader_num_workers", "add_tokens", "add_special_tokens", "lora_rank", "resume_from_checkpoint"}
 )  # fmt: skip
 # Whole numbers for which another number does as well.
-_LOOSE = ("lora_alpha", "max_new_tokens")
+_LOOSE = ("lora_alpha", "max_new_tokens", "save_total_limit")
 # Where neither 0 nor "false" does for false: transformers' and torch's own checks.
 _STRICT = ("use_cache", "dataloader_drop_last")
 # What only a method, a stage or an evaluation looks at.

@@ -288,6 +288,13 @@ COMMON = (
         for key, line in _OF_LORA
     ),
     Rule(
+        "data.tool-format", ("tool_format",),
+        lambda c: c.tool_format is not None and c.tool_format not in c.knowledge.tool_prompts,
+        "There is no such way to describe tools.",
+        lambda c: f"Write one of {', '.join(c.knowledge.tool_prompts)}, or take tool_format out.",
+        "data/tool_utils.py:817", "Tool utils … not found",
+    ),
+    Rule(
         "template.unknown", ("template",),
         lambda c: c.template is not None and c.template not in c.knowledge.templates,
         "There is no template of this name.", _near_template,
