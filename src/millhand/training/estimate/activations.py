@@ -45,7 +45,7 @@ def find_precision(shape: Shape, setup: Setup, trained: Trainable) -> Precision:
 
 
 def casts_weights(shape: Shape, setup: Setup) -> bool:
-    """Whether autocast computes in another type than the checkpoint's: float16 weights under ``bf16: true``."""
+    """Whether autocast has another type than the checkpoint: float16 weights under ``bf16: true``."""
     return bool(setup.mixed) and {"bf16": "bfloat16", "fp16": "float16"}[setup.mixed] != shape.dtype
 
 

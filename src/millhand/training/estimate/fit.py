@@ -77,6 +77,9 @@ def _moves(shape: Shape, setup: Setup, load: Load, *, kernels: bool) -> Iterator
 
 
 def _batches(setup: Setup) -> Iterator[_Move]:
+    if setup.eval_batch > 1:
+        change = Change({"per_device_eval_batch_size": 1}, "nothing learned; evaluates more slowly", 0.5)
+        yield _Move(change, _with(eval_batch=1))
     size = setup.batch // 2
     while size >= 1:
         more = setup.accumulation * -(-setup.batch // size)

@@ -1,8 +1,9 @@
 """Peak memory of a training on one GPU, by part. Every figure in bytes; a GB is 10^9 of them.
 
-The peak is the largest of three moments of a step: the end of the forward pass, the start of the backward
-pass (both hold the logits) and the backward pass of a layer. What is fitted to measurements stands in
-:class:`Constants`; all else follows from the code of LLaMA-Factory, transformers, peft and bitsandbytes.
+The peak is the largest of four moments: the end of the forward pass, the start of the backward pass (both
+hold the logits), the backward pass of a layer, and an evaluation, which has a batch size of its own. What is
+fitted to measurements stands in :class:`Constants`; all else follows from the code of LLaMA-Factory,
+transformers, peft and bitsandbytes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from millhand.training.estimate.setup import Setup
 from millhand.training.estimate.shapes import Shape
 from millhand.training.estimate.trainable import find_trainable
 
-Phase = Literal["forward", "loss", "layer"]
+Phase = Literal["forward", "loss", "layer", "evaluation"]
 _MASK_BYTES = 3  # a boolean mask of every pair of tokens, and the copy that the kernel adds to the scores
 
 # Bytes a trained parameter that an optimiser keeps. Source of each: its own class in torch, transformers or
@@ -252,7 +253,18 @@ class _Estimate:
             "forward": forward,
             "loss": max(loss, last, key=lambda moment: moment.total),
             "layer": largest,
+            "evaluation": self._evaluation(casts.forward + buffers),
         }
+
+    def _evaluation(self, buffers: float) -> Moment:
+        """A forward pass that keeps nothing but holds the logits: liger fuses them in training only."""
+        if not self.setup.eval_batch:
+            return Moment(0.0, 0.0, 0.0, 0.0)
+        setup = msgspec.structs.replace(self.setup, liger=False)
+        tokens = self.load.length * self.setup.eval_batch * (2 if setup.stage in ("dpo", "rm") else 1)
+        ends = (3 * self.precision.stream + 8) * self.shape.hidden + self._mask()
+        logits = find_logits(self.shape, setup, self.trained).forward
+        return Moment(0.0, tokens * ends, tokens * logits, buffers)
 
     def _layers(self) -> int:
         """The layers that take part in the backward pass: those behind the first that is trained."""

@@ -39,7 +39,8 @@ class Sharding(msgspec.Struct, frozen=True):
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """A training's settings, as far as memory, steps and disk hang on them.
 
-    ``mixed`` is bf16 or fp16 where the trainer runs under autocast, else empty; ``length`` is cutoff_len.
+    ``mixed`` is bf16 or fp16 where the trainer runs under autocast, else empty; ``length`` is cutoff_len;
+    ``eval_batch`` is 0 where nothing is evaluated.
     """
 
     stage: str
@@ -56,6 +57,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     liger: bool
     unsloth: bool
     batch: int
+    eval_batch: int
     accumulation: int
     length: int
     packing: bool
@@ -121,6 +123,7 @@ def read_setup(given: Given) -> Setup:
         offloads_checkpoints=bool(given("use_unsloth_gc") or given("use_unsloth")),
         attention=_attention(given), liger=bool(given("enable_liger_kernel")),
         unsloth=bool(given("use_unsloth")), batch=max(1, given.whole("per_device_train_batch_size")),
+        eval_batch=given.whole("per_device_eval_batch_size") if evaluates(given) else 0,
         accumulation=max(1, given.whole("gradient_accumulation_steps")),
         length=max(1, given.whole("cutoff_len")), packing=packs(given),
         neat_packing=bool(given("neat_packing")), rank=given.whole("lora_rank"),
@@ -135,6 +138,12 @@ def read_setup(given: Given) -> Setup:
         upcast_head=bool(given("upcast_lmhead_output")), sharding=_sharding(given),
         reference_model=str(given("ref_model") or ""),
     )  # fmt: skip
+
+
+def evaluates(given: Given) -> bool:
+    """Whether the trainer evaluates: it is asked to, and there are rows for it."""
+    asked = given("do_eval") or given("eval_strategy") not in (None, False, "no")
+    return bool(asked and (given.number("val_size") > 1e-6 or given("eval_dataset")))
 
 
 def packs(given: Given) -> bool:

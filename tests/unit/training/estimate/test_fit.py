@@ -32,6 +32,11 @@ def test_a_smaller_batch_keeps_what_is_learned_so_it_comes_first() -> None:
     assert found["per_device_train_batch_size"] * found["gradient_accumulation_steps"] == 8  # type: ignore[operator]
 
 
+def test_a_smaller_evaluation_costs_the_least() -> None:
+    found = fit(24, length=1024, eval_strategy="steps", val_size=0.1)
+    assert settings(found) == {"per_device_eval_batch_size": 1}
+
+
 def test_checkpointing_comes_back_before_anything_is_lost() -> None:
     assert settings(fit(40, disable_gradient_checkpointing=True)) == {"disable_gradient_checkpointing": False}
 

@@ -153,6 +153,16 @@ def test_offloaded_states_lie_in_the_machines_memory() -> None:
     assert (parts.weights, parts.optimiser) == (0, 0)
 
 
+def test_an_evaluation_of_eight_rows_needs_more_than_training_on_one() -> None:
+    """transformers evaluates eight rows at once unless it is told otherwise (issue 5419 of LLaMA-Factory)."""
+    evaluated = {"eval_strategy": "steps", "val_size": 0.1}
+    plain, eight = peak(), peak(**evaluated)
+    assert (plain.phase, eight.phase) == ("loss", "evaluation")
+    assert eight.total > plain.total
+    assert peak(per_device_eval_batch_size=1, **evaluated).total == plain.total
+    assert peak(eval_strategy="steps").total == plain.total, "no rows to evaluate on"
+
+
 def test_an_unknown_optimiser_is_taken_for_the_larger_and_said() -> None:
     found = peak(use_galore=True, **_FULL)
     assert found.parts.optimiser == peak(**_FULL).parts.optimiser
