@@ -69,6 +69,21 @@ def test_an_end_that_does_not_come_is_told_and_reaped_later(
     assert not fake.pods
 
 
+def test_what_is_stopped_already_is_read_again_and_what_cannot_be_stopped_is_told(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1", volume="persistent_gb: 20")
+    releaser.account.act(pod.entry.pod_id, "stop")
+    assert releaser.release(pod.entry, stop=True).action == "stopped"
+    entry = ledger.find(pod.name)
+    assert entry is not None
+    assert (entry.state, entry.spans[-1][1] is not None) == ("stopped", True)
+    fake.start(fake.pods[pod.entry.pod_id])
+    fake.fault("POST", "/pods/.*/action", status=409, detail="locked")
+    with pytest.raises(ApiError, match="locked"):
+        releaser.release(entry, stop=True)
+
+
 def test_an_ending_pod_is_not_used_again(rent: Rent, ledger: PodLedger, fake: FakeRunPod) -> None:
     pod = rent("qa-1")
     ledger.set(pod.name, state="ending")
