@@ -1,8 +1,8 @@
 """The agent on a pod: answers a client's requests, one after the other, as long as the client is there.
 
-The client sends ``{"op": "hello", "root": FOLDER}`` first and then what it wants done; each request gets one
-answer. ``{"error": KIND, "text": ...}`` answers what is refused. Names, environments and secrets come in
-messages only, so none is ever quoted, and none is seen in a process list.
+The client sends ``{"op": "hello", "root": FOLDER}`` first, then what it wants done, and ``{"op": "bye"}``
+last; each but the last gets one answer. ``{"error": KIND, "text": ...}`` answers what is refused. Names,
+environments and secrets come in messages only, so none is ever quoted, and none is seen in a process list.
 
 It travels: standard library only, any Python >= 3.8.
 """
@@ -55,24 +55,42 @@ def hello(order: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
 
 
 def serve(client: Client) -> None:
-    """Answer until the client hangs up."""
-    root = None
+    """Answer until the client hangs up or says that it will."""
+    root, unacknowledged = None, None
     while True:
         signal.alarm(IDLE_S)
         order, payload = client.receive()
         signal.alarm(0)
-        try:
-            if root is None:
-                root, answer = hello(order)
-                said = b""
-                agent_run.sweep(root)
-            else:
-                answer, said = OPERATIONS[order["op"]](client, root, order, payload)
-        except RefusedError as refusal:
-            answer, said = {"error": refusal.kind, "text": str(refusal)}, b""
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            answer, said = {"error": "os", "text": f"{type(error).__name__}: {error}"}, b""
+        if root is None:
+            root = _greet(client, order)
+            continue
+        if unacknowledged is not None:  # who asks again has the last answer
+            agent_run.answered(root, unacknowledged)
+        if order.get("op") == "bye":
+            return
+        answer, said = _answer(client, root, order, payload)
+        unacknowledged = order["token"] if order.get("op") == "run" and "error" not in answer else None
         client.send(answer, said)
+
+
+def _greet(client: Client, order: dict[str, Any]) -> Path | None:
+    try:
+        root, answer = hello(order)
+        agent_run.sweep(root)
+    except (RefusedError, OSError, ValueError, KeyError) as error:
+        client.send({"error": "os", "text": f"The pod's workspace cannot be used: {error}"})
+        return None
+    client.send(answer)
+    return root
+
+
+def _answer(client: Client, root: Path, order: dict[str, Any], payload: bytes) -> Answer:
+    try:
+        return OPERATIONS[order["op"]](client, root, order, payload)
+    except RefusedError as refusal:
+        return {"error": refusal.kind, "text": str(refusal)}, b""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {"error": "os", "text": f"{type(error).__name__}: {error}"}, b""
 
 
 def main() -> None:

@@ -41,11 +41,8 @@ def run(client: Client, root: Path, order: dict[str, Any], payload: bytes) -> An
     """``token``, ``argv``, ``cwd``, ``env``, ``timeout_s`` -> ``code`` or ``fault``; the payload is stdin.
 
     The answer's payload is what was printed: ``out`` bytes of the standard output, then the errors.
-    ``tokens`` are those of calls whose answers have arrived.
     """
-    forget(client, root, order, b"")
-    folder = calls_folder(root) / _checked(order["token"])
-    lock = _claim(folder)
+    folder, lock = _claim(root, _checked(order["token"]))
     if lock is not None:
         with lock:
             _Call(client, root, folder, order).run(payload)
@@ -63,6 +60,14 @@ def forget(_client: Client, root: Path, order: dict[str, Any], _payload: bytes) 
         else:
             shutil.rmtree(str(folder), ignore_errors=True)
     return {}, b""
+
+
+def answered(root: Path, token: str) -> None:
+    """The client has the answer of that call."""
+    folder = calls_folder(root)
+    shutil.rmtree(str(folder / _checked(token)), ignore_errors=True)
+    with contextlib.suppress(OSError):  # not empty, as a rule
+        folder.rmdir()
 
 
 def sweep(root: Path) -> None:
@@ -100,18 +105,24 @@ def _checked(token: str) -> str:
     return token
 
 
-def _claim(folder: Path) -> IO[bytes] | None:
-    """The lock of a call that begins; None where it has begun. The folder appears with its lock held."""
-    own = Path(tempfile.mkdtemp(dir=str(folder.parent), prefix="new-"))
-    lock = (own / "lock").open("wb")
+def _claim(root: Path, token: str) -> tuple[Path, IO[bytes] | None]:
+    """A call's folder, and its lock where the call begins; it appears with its lock held."""
+    own = _new_folder(root)
+    folder, lock = own.parent / token, (own / "lock").open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         own.rename(folder)
     except OSError:
         lock.close()
         shutil.rmtree(str(own), ignore_errors=True)
-        return None
-    return lock
+        return folder, None
+    return folder, lock
+
+
+def _new_folder(root: Path) -> Path:
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # another agent has just tidied up
+            return Path(tempfile.mkdtemp(dir=str(calls_folder(root)), prefix="new-"))
 
 
 def _is_running(folder: Path) -> bool:

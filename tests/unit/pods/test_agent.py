@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from millhand.pods import agent_io, wire
 from millhand.pods.agent_io import RefusedError, inside, joined_paths
 from millhand.pods.bundle import boot_argv
-from millhand.pods.ssh.agents import agent
+from millhand.pods.ssh.agents import MODULES, agent
 
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]))
 RAW = st.binary(max_size=8).map(lambda raw: raw.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
@@ -38,7 +40,6 @@ class Line:
         assert self.process.stdin
         self.process.stdin.write(agent())
         self.hello = self("hello", root=str(root))[0]
-        self._calls = 0
 
     def __call__(self, op: str, payload: bytes = b"", **fields: Any) -> tuple[dict[str, Any], bytes]:
         assert self.process.stdin
@@ -48,14 +49,12 @@ class Line:
         return wire.receive(self.process.stdout)
 
     def run(self, *argv: str, payload: bytes = b"", **more: Any) -> tuple[dict[str, Any], bytes]:
-        self._calls += 1
-        token = os.urandom(8).hex()
-        order = {"token": token, "tokens": [], "argv": argv, "cwd": ".", "env": {}, **more}
-        answer = self("run", payload, **order)
-        self("run.forget", tokens=[token])
-        return answer
+        order = {"token": os.urandom(8).hex(), "argv": argv, "cwd": ".", "env": {}, **more}
+        return self("run", payload, **order)
 
     def close(self) -> None:
+        assert self.process.stdin
+        wire.send(self.process.stdin, {"op": "bye"})
         self.process.communicate(timeout=20)
 
 
@@ -155,19 +154,21 @@ def test_nothing_outside_the_root_is_ever_changed(
 
 def test_a_call_is_made_once_however_often_it_is_asked_for(line: Line, root: Path) -> None:
     code = "open('count', 'a').write('x'); print('done')"
-    order = {"token": "ab" * 8, "tokens": [], "argv": [sys.executable, "-c", code], "cwd": ".", "env": {}}
-    first, second = line("run", **order), line("run", **order)
-    other = Line(root)
-    assert first == second == other("run", **order) == ({"code": 0, "fault": None, "out": 5}, b"done\n")
+    order = {"token": "ab" * 8, "argv": [sys.executable, "-c", code], "cwd": ".", "env": {}}
+    others = [Line(root), Line(root)]
+    answers = [one("run", **order) for one in (line, *others)]
+    assert answers == [({"code": 0, "fault": None, "out": 5}, b"done\n")] * 3
     assert (root / "count").read_text() == "x"
-    other.close()
+    for other in others:
+        other.close()
 
 
 def test_a_bad_request_is_answered_and_the_agent_goes_on(line: Line) -> None:
     for op, fields in (
         ("no-such", {}),
         ("run", {}),
-        ("run", {"tokens": ["../x"]}),
+        ("run", {"token": "../x"}),
+        ("run.forget", {"tokens": ["../x"]}),
         ("file.read", {"path": 3}),
     ):
         assert "error" in line(op, **fields)[0]
@@ -213,3 +214,11 @@ def test_a_joined_path_has_each_folder_once_and_the_containers_first(own: list[s
     joined = joined_paths(":".join(own), ":".join(more)).split(":")
     assert sorted(filter(None, joined)) == sorted({*own, *more})
     assert joined[: len(dict.fromkeys(more))] == list(dict.fromkeys(more)) or not more
+
+
+def test_what_travels_is_written_for_python_3_8() -> None:
+    for name in MODULES:
+        spec = importlib.util.find_spec(name)
+        assert spec
+        assert spec.origin
+        ast.parse(Path(spec.origin).read_text(encoding="utf-8"), feature_version=(3, 8))

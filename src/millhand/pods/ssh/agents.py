@@ -20,7 +20,7 @@ from millhand.pods.ssh.faults import AgentError, ConnectionLostError
 from millhand.pods.ssh.streams import Stream
 
 Answer = tuple[dict[str, Any], bytes]
-_MODULES = (
+MODULES = (
     "millhand.pods.wire",
     *supervisor.MODULES,
     "millhand.pods.agent_io",
@@ -40,7 +40,7 @@ _MENDS = {
 
 def agent() -> bytes:
     """The bundle of the agent that answers requests."""
-    return bundle(_MODULES, "millhand.pods.agent.main()")
+    return bundle(MODULES, "millhand.pods.agent.main()")
 
 
 class RefusedError(MillhandError):
@@ -82,6 +82,14 @@ class Session:
                 self.stream.close()  # it is of no use without a workspace
                 raise
         return self._hello
+
+    def close(self) -> None:
+        """Say that the last answer has arrived, and hang up."""
+        if self.stream.alive and self._hello is not None:
+            with suppress(MillhandError):
+                wire.send(self.stream, {"op": "bye"})
+                self.stream.flush()
+        self.stream.close()
 
     def _answer(self) -> Answer:
         try:
@@ -130,8 +138,7 @@ class Agents:
         with self._lock:
             idle, self._idle = self._idle, []
         for session in idle:
-            with suppress(MillhandError):
-                session.stream.close()
+            session.close()
 
     def _repeated(self, header: dict[str, Any] | None, payload: bytes) -> Answer:
         give_up = time.monotonic() + self._connection.patience.lost_s

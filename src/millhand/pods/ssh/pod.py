@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import secrets
 import sys
 import threading
@@ -69,7 +70,7 @@ class SshPod:
         self.files = Files(self.agents)
         self._root, self._tether_s = root, tether_s
         self._closed = threading.Event()
-        self._answered: list[str] = []
+        atexit.register(self.close)
 
     @property
     def folder(self) -> str:
@@ -94,7 +95,6 @@ class SshPod:
         except KeyboardInterrupt:
             self._cancel(token)
             raise
-        self._answered.append(token)
         if answer.get("fault"):
             raise CommandError(command.shown(), answer["code"], str(answer["fault"]))
         out, err = said[: answer["out"]], said[answer["out"] :]
@@ -187,7 +187,8 @@ class SshPod:
         return tunnel(lambda: self.connection.open_tunnel(port), at)
 
     def close(self) -> None:
-        """Hang up. Jobs go on; tethered ones end soon."""
+        """Hang up. Jobs go on; tethered ones end soon. Done at the end of the program at the latest."""
+        atexit.unregister(self.close)
         self._closed.set()
         self.agents.close()
         self.connection.close()
@@ -203,12 +204,10 @@ class SshPod:
     def _run(
         self, command: Command, token: str, stdin: bytes, timeout_s: float | None
     ) -> tuple[dict[str, Any], bytes]:
-        answered, self._answered = self._answered, []
         return self.agents.call(
             "run",
             stdin,
             token=token,
-            tokens=answered,
             argv=command.argv,
             cwd=command.cwd,
             env=command.revealed_env(),
