@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -98,15 +96,11 @@ class Rented:
         """What is rented and billed now."""
         return list(self.account.pods.values())
 
-    def trainer(self) -> int:
-        """The process id of the trainer on the pod."""
-        state = self.there() / ".millhand/jobs/train-qa/state.json"
+    def job(self, name: str) -> int:
+        """The process id of a job on the pod."""
+        state = self.there() / f".millhand/jobs/{name}/state.json"
         self.wait(lambda: state.is_file() and "pid" in json.loads(state.read_text()))
         return int(json.loads(state.read_text())["pid"])
-
-    def kill_trainer(self) -> None:
-        """The trainer ends as an out-of-memory killer ends it."""
-        os.kill(self.trainer(), signal.SIGKILL)
 
 
 @contextmanager

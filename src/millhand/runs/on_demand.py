@@ -7,7 +7,9 @@ the one that `millhand up` made, or the run's own, found again or rented now.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from millhand.errors import MillhandError, PodLostError
 from millhand.pods.base import Job, JobHandle
@@ -16,10 +18,13 @@ from millhand.pods.podfile import PodFile
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
+from millhand.pods.sync.report import Progress, Report
+from millhand.pods.sync.transfer import Choice
 from millhand.runs.arming import address_of, arm
+from millhand.runs.moving import Way
 from millhand.runs.pod_ledger import PodEntry, PodLedger, open_pod_ledger
 from millhand.runs.release import Released, Releaser
-from millhand.runs.remote import RemotePod, Say
+from millhand.runs.remote import RemotePod, Say, Trainer
 from millhand.runs.renting import RentedPod, Renting, locate
 from millhand.runs.spend import most_usd, spent_usd
 from millhand.runs.there import folder_there
@@ -62,6 +67,23 @@ class PodOnDemand(RemotePod):
             self._lease.arm()
         return ssh.start(job)
 
+    def put(self, paths: Iterable[str]) -> None:
+        """Bring files and folders of the workspace there."""
+        with self._busy():
+            super().put(paths)
+
+    def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
+        """Bring files and folders from there to the workspace."""
+        with self._busy():
+            super().get(paths, exclude=exclude)
+
+    def sync(
+        self, way: Way, paths: Sequence[str], choice: Choice | None = None, progress: Progress | None = None
+    ) -> Report:
+        """Bring what has changed, with all that can be said of it."""
+        with self._busy():
+            return super().sync(way, paths, choice, progress)
+
     def release(self) -> Released | None:
         """End the pod that was rented for the claimed run; what it made must be safe elsewhere by now.
 
@@ -76,8 +98,8 @@ class PodOnDemand(RemotePod):
         return self._releaser.release(entry, why="its run is done")
 
     def _reach(self) -> SshPod:
-        folder = folder_there(self._workspace, self._pod_file)
-        renting = Renting(self._workspace, self._account, self._pod_file, self._say, workspace_there=folder)
+        renting = self._renting
+        folder = renting.workspace_there
         if renting.there() is None:
             renting = dataclasses.replace(renting, run=self._run)
         place = renting.rent()
@@ -87,8 +109,37 @@ class PodOnDemand(RemotePod):
         self._lease = PodLease(ssh, place.entry.pod_id, place.terms)
         return ssh
 
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Hold the lease's idle rule off: a base model takes hours over a slow line."""
+        _reached = self.ssh  # which arms the lease
+        lease, over = self._lease, threading.Event()
+        idle_s = 60 * (self._renting.spec.lease.idle_minutes or 1)
+
+        def beat() -> None:
+            while lease is not None and not over.wait(min(60.0, idle_s / 4)):
+                with suppress(MillhandError):  # whoever transfers hears of it
+                    lease.beat()
+
+        beating = threading.Thread(target=beat, daemon=True, name="heartbeat")
+        beating.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beating.join()
+
+    def _prepared(self, ssh: SshPod) -> Trainer:
+        with self._busy():
+            return super()._prepared(ssh)
+
     def _volume(self, ssh: SshPod) -> str:
-        return Renting(self._workspace, self._account, self._pod_file, self._say).spec.folder
+        return self._renting.spec.folder
+
+    @property
+    def _renting(self) -> Renting:
+        folder = folder_there(self._workspace, self._pod_file)
+        return Renting(self._workspace, self._account, self._pod_file, self._say, workspace_there=folder)
 
     def _address(self, first: RentedPod) -> Callable[[], Address]:
         """Where it is now: a restart gives it another port and another host key."""
