@@ -162,3 +162,36 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(word: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_ssh_url(f"ssh://kim:{password}@gpu.lab/x")
     assert password not in str(caught.value)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = sorted({*RunPodSpec.__struct_fields__, *SshSpec.__struct_fields__, "other"} - {"kind"})
+
+
+@given(
+    st.sampled_from(["runpod", "ssh", "local", "else"]),
+    st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5),
+    st.booleans(),
+)
+def test_any_file_is_either_a_pod_or_told_with_its_lines(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, changes: dict[str, object], good: bool
+) -> None:
+    from millhand.llamafactory.yaml import dump_value, parse_yaml
+
+    base = parse_yaml(GOOD, "x").values if good else {}
+    values = {**base, **changes, "kind": kind}
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    text = "".join(f"{key}: {dump_value(value)}\n" for key, value in values.items())
+    path.write_text(text, encoding="utf-8")
+    try:
+        pod = read_pod_file(path)
+    except FindingsError as error:
+        lines = len(text.splitlines())
+        assert all(f.line is not None and 1 <= f.line <= lines and f.mend for f in error.findings)  # noqa: PT017
+    else:
+        assert pod.spec.kind == kind
