@@ -20,6 +20,7 @@ import sys
 import traceback
 from typing import Any
 
+import numpy as np
 import transformers
 from llamafactory.data import get_dataset
 from llamafactory.data import template as templates
@@ -100,10 +101,12 @@ def trained(values: dict[str, Any], *, deep: bool) -> dict[str, Any]:
     module = load_tokenizer(model)
     template = templates.get_template_and_fix_tokenizer(module["tokenizer"], data)
     stage = {"dpo": "rm"}.get(finetuning.stage, finetuning.stage)
+    np.random.seed(0)  # num_samples draws
     loaded = get_dataset(template, model, data, training, stage=stage, **module)
     harm = damage(loaded, data, stage, template, module["tokenizer"])
     if not harm and not data.packing and not data.streaming:
         data.cutoff_len, limit = 1 << 20, data.cutoff_len
+        np.random.seed(0)
         whole = get_dataset(template, model, data, training, stage=stage, **module)
         harm = "" if tokens(whole) == tokens(loaded) else f"rows are cut to {limit} tokens"
     if deep:

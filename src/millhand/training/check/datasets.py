@@ -95,7 +95,9 @@ def check_rows(info: Info, name: str, paths: Sequence[Path], use: Use) -> tuple[
     found += [*_columns(info, name, whole), *_mixed(whole, seen[0][1])]
     # Without a column every row is at fault, and none is worth a word.
     if not any(finding.id == "data.missing-column" for finding in found):
-        found += [finding for path, shown, tally in seen for finding in _of_rows(tally, shown, path)]
+        drawn = info.entries[name].get("num_samples")
+        parts = [(path, shown, tally, _spared(tally, whole.rows, drawn, use)) for path, shown, tally in seen]
+        found += [one for path, shown, tally, spared in parts for one in _of_rows(tally, shown, path, spared)]
         found += [*_whole(info, name, whole, use)]
     return found, whole
 
@@ -172,13 +174,24 @@ def _mixed(tally: Tally, shown: str) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _of_rows(tally: Tally, shown: str, path: Path) -> Iterator[Finding]:
+def _spared(tally: Tally, rows: int, drawn: object, use: Use) -> frozenset[str]:
+    """The faults that may not come to anything: not all rows are drawn, or those at fault come too late."""
+    found = set()
+    for name, first in tally.faults.items():
+        lucky = isinstance(drawn, int) and tally.counts[name] <= rows - drawn
+        if name != "data.broken-row" and (lucky or (use.first is not None and first[0] > use.first)):
+            found.add(name)
+    return frozenset(found)
+
+
+def _of_rows(tally: Tally, shown: str, path: Path, spared: frozenset[str]) -> Iterator[Finding]:
     lines = path.suffix in (".jsonl", ".json") and tally.lines > 0
     for name, rows in tally.faults.items():
         fault, count = ROW_FAULTS[name], tally.counts[name]
         where = f" (rows {listed(rows)}{' …' if count > len(rows) else ''})" if count > 1 else ""
         yield Finding(
-            id=name, severity=fault.severity, file=shown, line=rows[0] if lines else None, row=rows[0],
+            id=name, severity="warning" if name in spared else fault.severity, file=shown,
+            line=rows[0] if lines else None, row=rows[0],
             message=f"{count:,} of {tally.rows:,} rows: {fault.message}{where}",
             why=fault.why, mend=fault.mend,
         )  # fmt: skip

@@ -24,6 +24,8 @@ Judge = Callable[[Row], str | None]
 _ANSWERS_NEEDED = {"sft": 1, "rm": 2, "dpo": 2, "kto": 2}
 _ANY = Media()
 _TURN = ("user", "assistant")
+# What is said of a row that is trained on all the same.
+_TRAINED = (None, "data.empty-answer", "data.empty-question")
 _ASKING, _ANSWERING = ("user", "observation"), ("assistant", "function")
 
 
@@ -32,13 +34,15 @@ class Use:
     """What the rows are for.
 
     ``thought`` are the words that a reasoning template looks for in an answer, ``lengths`` what decides how
-    long a row is, where that matters, ``media`` what decides which pictures are taken.
+    long a row is, where that matters, ``media`` what decides which pictures are taken, ``first`` how
+    many of the rows are looked at (max_samples).
     """
 
     stage: str = "sft"
     thought: tuple[str, ...] = ()
     lengths: Lengths | None = None
     media: Media = _ANY
+    first: int | None = None
 
 
 def make_judge(entry: Mapping[str, Any], use: Use) -> AlpacaJudge | ConversationJudge:
@@ -63,6 +67,10 @@ class _Base(ABC):
     @abstractmethod
     def rendered(self, row: Row) -> Dialogue:
         """A row without a fault as the converter makes it."""
+
+    def worst(self, fault: str | None, row: Row) -> str | None:
+        """A text's fault, or a picture's where the text alone would be trained on."""
+        return (self.pictures(row) or fault) if fault in _TRAINED else fault
 
     def pictures(self, row: Row) -> str | None:
         """The fault of what is no text in a row."""
@@ -110,7 +118,7 @@ class AlpacaJudge(_Base):
 
     def __call__(self, row: Row) -> str | None:
         """The fault of a row."""
-        return self._text_fault(row) or self.pictures(row)
+        return self.worst(self._text_fault(row), row)
 
     def rendered(self, row: Row) -> Dialogue:
         """A row without a fault as the converter makes it."""
@@ -131,7 +139,8 @@ class AlpacaJudge(_Base):
             answer, prompt, query = row.get(self.response), row.get(self.prompt), row.get(self.query)
             if type(answer) is str is type(prompt) and prompt and (query is None or type(query) is str):
                 return None if answer and not answer.isspace() else "data.empty-answer"
-        return self._history(row) or self._question(row) or self.around(row) or self._answer(row)
+        stops = self._history(row) or self._question(row) or self.around(row) or self._answer(row)
+        return self._asked(row) or stops if stops in _TRAINED else stops
 
     def _history(self, row: Row) -> str | None:
         history = self.value(row, "history")
@@ -144,9 +153,11 @@ class AlpacaJudge(_Base):
 
     def _question(self, row: Row) -> str | None:
         parts = [part for part in (self.value(row, "prompt"), self.value(row, "query")) if part]
-        if not all(isinstance(part, str) for part in parts):
-            return "data.not-text"
-        return None if any(part.strip() for part in parts) else "data.empty-question"
+        return None if all(isinstance(part, str) for part in parts) else "data.not-text"
+
+    def _asked(self, row: Row) -> str | None:
+        parts = (self.value(row, "prompt"), self.value(row, "query"))
+        return None if any(part.strip() for part in parts if part) else "data.empty-question"
 
     def _answer(self, row: Row) -> str | None:
         tag, answer = self.value(row, "kto_tag"), self.value(row, "response")
@@ -177,7 +188,7 @@ class ConversationJudge(_Base):
 
     def __call__(self, row: Row) -> str | None:
         """The fault of a row."""
-        return self._text_fault(row) or self.pictures(row)
+        return self.worst(self._text_fault(row), row)
 
     def _text_fault(self, row: Row) -> str | None:
         raw = self.value(row, "messages")

@@ -238,7 +238,9 @@ class Preflight:
         files = local_files(info, name, self.knowledge.entry)
         if stage == "pt" and config.packing is not False and files and isinstance(files, list):
             yield from check_amount(config, name, text_bytes(info, name, files, 64 * config.cutoff_len))
-        use = Use(stage, self._thought(config), lengths_of(config, stage), self._media(config, info))
+        lengths, media = lengths_of(config, stage), self._media(config, info)
+        first = config.max_samples if isinstance(config.max_samples, int) else None
+        use = Use(stage, self._thought(config), lengths, media, first)
         yield from self._dataset(info, name, use)
         tally = self._seen[info.folder, name, use]
         yield from check_cuts(config, name, key, tally.rows, tally.cuts)
