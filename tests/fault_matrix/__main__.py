@@ -22,9 +22,9 @@ _HEAD = """\
 
 `python -m tests.fault_matrix docs/fault-matrix.md`, {date}. Each cell is a whole `millhand train --pod`:
 a real sshd, the real trainer (a tiny model, {steps} steps), a fake RunPod written from its OpenAPI document.
-When the step has begun, the fault strikes; where the client ended with an error or was killed, the same command is
-given again. A cell holds when the final weights are byte for byte those of an undisturbed run, the run has
-gone to its last step, and no pod is left.
+When the step has begun, the fault strikes; where the client ended with an error or was killed, the same
+command is given again. A cell holds when the final weights are byte for byte those of an undisturbed
+run, the run has gone to its last step, and no pod is left.
 
 **ok**: it went on by itself. **ok, n again**: the same command was needed n times more. **–**: cannot happen
 there. In brackets: seconds for all of it, on a machine that did other work too.
