@@ -81,7 +81,9 @@ def _value(random: Random, argument: Argument) -> Any:
 
 def dataset_case(random: Random) -> dict[str, Any]:
     """A valid dataset of the hand-written cases with up to three faults put into entry and rows."""
-    case = copy.deepcopy(random.choice([c for c in cases("rows") if not c["found"] and c["stage"] != "pt"]))
+    case = copy.deepcopy(
+        random.choice([c for c in cases("rows") if not c["found"] and c["stage"] != "pt" and c.get("rows")])
+    )
     case["rows"] = [copy.deepcopy(random.choice(case["rows"])) for _ in range(random.randint(1, 5))]
     for _ in range(random.randint(0, 3)):
         random.choice((_mutate_row, _mutate_row, _mutate_row, _mutate_entry, _mutate_stage))(random, case)
