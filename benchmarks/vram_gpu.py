@@ -51,6 +51,9 @@ class GpuMeasurer:
         task, answer = self.scratch / "cell.json", self.scratch / "answer.json"
         task.write_bytes(msgspec.json.encode(cell))
         answer.unlink(missing_ok=True)
+        shutil.rmtree(
+            self.scratch / "out", ignore_errors=True
+        )  # a model card of another method would be taken
         command = [sys.executable, "-m", "benchmarks.vram_gpu", str(self.scratch), str(task), str(answer)]
         done = subprocess.run(command, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"})
         if not answer.is_file():
@@ -112,7 +115,7 @@ def settings(cell: Cell, scratch: Path) -> dict[str, Any]:
     return {
         **cell.settings, "model_name_or_path": str(scratch / "model"), "do_train": True,
         "dataset_dir": str(scratch / "data"), "dataset": "long", "template": "chatml", "max_samples": 128,
-        "output_dir": str(scratch / "out"), "overwrite_output_dir": True, "overwrite_cache": True,
+        "output_dir": str(scratch / "out"), "overwrite_cache": True,
         "max_steps": _STEPS, "save_strategy": "no", "logging_steps": 1, "report_to": "none",
         "plot_loss": False,
         "learning_rate": 1e-5, "preprocessing_num_workers": 1, "dataloader_num_workers": 0,

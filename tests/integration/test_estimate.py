@@ -273,3 +273,30 @@ def test_a_checkpoint_is_as_large_as_planned(bench: Bench) -> None:
     assert weights == pytest.approx(disk["result"] - tokenizer, rel=0.1)
     assert kept.stat().st_size == pytest.approx(disk["checkpoint"] - disk["result"], rel=0.1)
     assert len(list((bench.root / "outputs" / "qa").glob("checkpoint-*"))) == disk["kept"]
+
+
+_MEASURED = """
+import json, shutil, sys
+from pathlib import Path
+from benchmarks import vram_gpu
+from benchmarks.vram_cells import Cell
+from llamafactory.train.tuner import run_exp
+scratch = Path(sys.argv[1])
+small = dict(num_hidden_layers=2, hidden_size=64, intermediate_size=128, num_attention_heads=4,
+             num_key_value_heads=2, vocab_size=2048)
+vram_gpu.write_model(scratch / "model", "meta-llama/Llama-3.2-1B", **small)
+vram_gpu.write_dataset(scratch / "data")
+for method in ("lora", "qlora", "full"):
+    cell = Cell("meta-llama/Llama-3.2-1B", method, 2, 128)
+    shutil.rmtree(scratch / "out", ignore_errors=True)
+    run_exp({**vram_gpu.settings(cell, scratch), "use_cpu": True})
+state = json.loads((scratch / "out" / "trainer_state.json").read_text())
+print(json.dumps([state["global_step"], state["log_history"][0]["loss"] > 0, state["num_input_tokens_seen"]]))
+"""
+
+
+def test_the_benchmarks_trainings_run_and_are_as_long_as_they_say(tmp_path: Path) -> None:
+    """The cells go through LLaMA-Factory's own run_exp; here on a CPU, with a small shape."""
+    steps, learned, tokens = asked(_MEASURED, str(tmp_path))
+    assert (steps, learned) == (3, True)
+    assert tokens in (0, 3 * 2 * 2 * 128)
