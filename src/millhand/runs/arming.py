@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from millhand.errors import MillhandError
 from millhand.pods.lease import LeaseState, PodLease
 from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.pod import open_ssh_pod
+from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.release import Releaser
 from millhand.runs.renting import RentedPod
 from millhand.workspace import Workspace
@@ -36,11 +39,7 @@ def arm(workspace: Workspace, pod: RentedPod, *, folder: str, releaser: Releaser
         workspace, pod.name, lambda: address_of(pod), folder=folder, python="python3", tell=releaser.say
     )
     try:
-        lease = PodLease(ssh, pod.entry.pod_id, pod.terms)
-        state = lease.arm()
-        if pod.entry.billed_usd_per_hour > pod.terms.usd_per_hour:
-            # the spend limit is held at the price that is billed, not the shown one
-            state = lease.order({"usd_per_hour": pod.entry.billed_usd_per_hour})
+        state = _held(PodLease(ssh, pod.entry.pod_id, pod.terms), pod.entry, releaser)
     except MillhandError:
         if not pod.entry.armed:
             releaser.say("Its lease is not held: the pod is ended.")
@@ -49,4 +48,25 @@ def arm(workspace: Workspace, pod: RentedPod, *, folder: str, releaser: Releaser
     finally:
         ssh.close()
     releaser.ledger.set(pod.name, armed=True)
+    return state
+
+
+def _held(lease: PodLease, entry: PodEntry, releaser: Releaser) -> LeaseState:
+    """Arm the lease, at the billed price; a pod that its lease had stopped, started again, gets another.
+
+    Raises:
+        MillhandError: It is not held.
+    """
+    state = lease.arm()
+    terms = entry.terms
+    if not entry.armed and entry.billed_usd_per_hour > terms.usd_per_hour:
+        # the spend limit is held at the price that is billed, not the shown one
+        state = lease.order({"usd_per_hour": entry.billed_usd_per_hour})
+    if state.revived:
+        spend = None if terms.spend_usd is None else state.spent_usd + terms.spend_usd
+        state = lease.extend(hours=terms.hours, spend_usd=spend)
+        deadline = releaser.account.server_time_s() + terms.hours * 3600
+        again = msgspec.structs.replace(terms, deadline_epoch_s=deadline, spend_usd=spend)
+        releaser.ledger.set(entry.name, terms=again)
+        releaser.say(f"Its lease was over: another one of {terms.hours:g} h is held.")
     return state
