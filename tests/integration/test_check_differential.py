@@ -1,4 +1,7 @@
-"""`millhand check` and LLaMA-Factory itself over the same cases: they agree."""
+"""`millhand check` and LLaMA-Factory itself over the same cases: they agree.
+
+A slice of the whole comparison (`python -m tests.differential`), whose report is docs/check-report.md.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from tests.differential.mutations import config_case, dataset_case
 
 pytestmark = pytest.mark.real
 
-GENERATED = 40
+GENERATED = 12
+# every so many of the cases by hand; all of them are put to the check in tests/unit/training
+CONFIGS, ROWS = 6, 3
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +35,11 @@ def agree(outcomes: list[Outcome]) -> None:
 
 
 def test_configs_by_hand(both: Bench) -> None:
-    agree([both.config(case) for case in made.cases("configs")])
+    agree([both.config(case) for case in made.cases("configs")[::CONFIGS]])
 
 
 def test_datasets_by_hand(both: Bench) -> None:
-    agree([both.dataset(case) for case in made.cases("rows")])
+    agree([both.dataset(case) for case in made.cases("rows")[::ROWS]])
 
 
 def test_datasets_generated(both: Bench) -> None:
