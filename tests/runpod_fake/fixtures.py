@@ -33,7 +33,7 @@ lease: {hours: 8, spend_usd: 5, idle_minutes: 20}
 def fake() -> FakeRunPod:
     """An account with two GPU types in stock; its clock is turned by the client's waits alone."""
     made = FakeRunPod()
-    made.log_hold_s = 0.3
+    made.log_hold_s = 0.05
     return made
 
 
