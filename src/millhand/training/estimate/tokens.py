@@ -147,7 +147,7 @@ def measure(records: Iterable[Record], speaker: Speaker, basis: Basis, *, sample
     lengths = [speaker.length(record) for record in chosen]
     ends = [speaker.length(record) for record in longest]
     every = [*lengths, *ends]
-    cut_off = sum(length.uncut > length.tokens for length in lengths)
+    cut_off = sum(length.uncut > speaker.limit for length in lengths)
     return Lengths(
         rows=rows,
         sample=tuple(length.tokens for length in lengths),

@@ -15,6 +15,7 @@ from millhand.training.estimate.memory import Constants, Load, estimate, quantiz
 from millhand.training.estimate.models import table
 from millhand.training.estimate.setup import read_setup
 from millhand.training.estimate.trainable import find_trainable
+from millhand.training.presets import load_preset, preset_paths
 from tests.unit.training.estimate.given import LLAMA, given, peak, setup, shape
 
 _FULL = {"finetuning_type": "full"}
@@ -83,6 +84,19 @@ def test_a_7b_model_needs_about_what_is_commonly_seen(bits: int, low: float, hig
     """Qwen2.5-7B at one row of 2,048: QLoRA about 10 to 11 GiB, LoRA about 20."""
     values = {"quantization_bit": bits} if bits else {}
     assert low < peak("Qwen/Qwen2.5-7B", length=2048, **values).total < high
+
+
+_CLAIMS = {name: preset for name in preset_paths() if (preset := load_preset(name)).gpu_memory_gb >= 24}
+
+
+@pytest.mark.parametrize("name", sorted(_CLAIMS))
+def test_presets_fit_the_gpu_that_they_are_made_for(name: str) -> None:
+    """At the worst: every row as long as cutoff_len, and the margin of what nothing has measured."""
+    preset = _CLAIMS[name]
+    values = preset.train.values()
+    made = read_setup(given(**values))
+    found = estimate(shape(values["model_name_or_path"]), made, Load(made.batch, made.length))
+    assert found.high <= preset.gpu_memory_gb * 1e9
 
 
 def test_liger_leaves_the_logits_out_where_it_knows_the_model_and_the_stage() -> None:

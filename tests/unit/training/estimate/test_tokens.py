@@ -97,6 +97,14 @@ def test_a_long_dataset_is_sampled_evenly_and_its_longest_row_is_found() -> None
     assert found.longest > 900 > found.mean
 
 
+def test_rows_that_are_cut_are_counted_and_estimated_ones_are_not_taken_for_them() -> None:
+    rows = [Record(instruction="가" * size, output="나") for size in (10, 20, 400)]
+    by_letters = measure(rows, speaker(limit=300), "tokenizer")
+    assert by_letters.truncated == pytest.approx(1 / 3)
+    guessed = Speaker(by_characters, shipped().templates["chatml"], limit=10_000)
+    assert measure(rows, guessed, "characters").truncated == 0
+
+
 # Steps
 
 
