@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,8 @@ class Source:
     def _read(self, path: str) -> bytes:
         if self.root.is_dir():
             return (self.root / path).read_bytes()
+        import zipfile
+
         with zipfile.ZipFile(self.root) as wheel:
             return wheel.read(f"{self.package}/{path}")
 

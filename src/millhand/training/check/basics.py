@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from millhand.datasets.registry import NotLocalError, Registry
 from millhand.errors import Finding, UsageError
 from millhand.training.effective import SECRET_KEYS
 from millhand.training.project import Project
@@ -25,6 +24,13 @@ def check_train(workspace: Workspace, project: Project, values: Mapping[str, Any
         *_data(workspace, values, file),
         *_model(workspace, values, file),
     ]
+
+
+def check_own(workspace: Workspace, project: Project, values: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find what `millhand train` asks of a run beyond LLaMA-Factory: a folder of its own, the registry."""
+    file = workspace.relative(project.path("train"))
+    yield from _output(workspace, values, file)
+    yield from _folder(workspace, values, file)
 
 
 def check_secrets(values: Mapping[str, Any], file: str) -> Iterator[Finding]:
@@ -85,13 +91,22 @@ def _output(workspace: Workspace, values: Mapping[str, Any], file: str) -> Itera
         yield _error("output-dir", file, f"output_dir {given!r} is a file.", "A run needs a folder.", mend)
 
 
-def _data(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
+def _folder(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
     folder = str(values.get("dataset_dir", "data"))
     if (workspace.root / folder).resolve() != workspace.registry.resolve():
         why = f"LLaMA-Factory would read {folder}/dataset_info.json, which Millhand does not keep."
         yield _error(
             "dataset-dir", file, f"dataset_dir is {folder!r}.", why, f"Write `dataset_dir: {REGISTRY}`."
         )
+
+
+def _data(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    # only a run asks the registry, and its modules are a quarter of what a check imports
+    from millhand.datasets.registry import NotLocalError, Registry
+
+    elsewhere = list(_folder(workspace, values, file))
+    if elsewhere:
+        yield from elsewhere
         return
     names = dataset_names(values)
     if not names:

@@ -12,7 +12,7 @@ from millhand.llamafactory.knowledge import Knowledge, installed
 from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
 from millhand.training.check.amounts import check_amount, check_split
-from millhand.training.check.basics import check_train, looks_local
+from millhand.training.check.basics import check_own, check_train, looks_local
 from millhand.training.check.datasets import check_entry, check_rows, text_bytes
 from millhand.training.check.faults import Tally
 from millhand.training.check.hub import check_hub
@@ -177,7 +177,7 @@ class Preflight:
 
     def _refused_by_a_run(self, project: Project, train: Config) -> Iterator[Finding]:
         """What LLaMA-Factory would start with and `millhand train` does not."""
-        for finding in check_train(self.workspace, project, train.values):
+        for finding in check_own(self.workspace, project, train.values):
             key = OF_A_RUN.get(finding.id)
             if key is not None:
                 said = (finding.message, finding.why, finding.mend)

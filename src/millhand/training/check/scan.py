@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +54,10 @@ def scan(path: Path, entry: Mapping[str, Any], use: Use, *, processes: int | Non
     workers = min(len(parts), processes or os.cpu_count() or 1)
     if workers < 2:
         return _merged(map(scan_lines, parts))
+    # only for large files: they take as long to import as all else
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # Not forked: a process that has started threads (a progress bar) may not be copied safely.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return _merged(pool.map(scan_lines, parts))
