@@ -50,6 +50,7 @@ docs: $(VENV)/.dev       ## write the command reference anew
 bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
 	$(BIN)/python -m benchmarks.data_add
 	$(BIN)/python -m benchmarks.start_up
+	$(BIN)/python -m benchmarks.ssh
 	$(BIN)/python -m benchmarks.documents
 	$(BIN)/python -m benchmarks.check
 

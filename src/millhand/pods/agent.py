@@ -67,6 +67,7 @@ def serve(client: Client) -> None:
         if unacknowledged is not None:  # who asks again has the last answer
             agent_run.answered(root, unacknowledged)
         if order.get("op") == "bye":
+            agent_run.tidy(root)
             return
         answer, said = _answer(client, root, order, payload)
         unacknowledged = order["token"] if order.get("op") == "run" and "error" not in answer else None

@@ -33,6 +33,7 @@ if sys.platform == "win32":
 LINGER_S = 600.0
 OLD_S = 3600.0
 POLL_S = 0.25
+MARK = "MILLHAND_CALL"
 LIMIT = 16 << 20  # of each stream: a container's /dev/shm often has 64 MiB
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of this user's own is made in it, and checked
 
@@ -64,10 +65,13 @@ def forget(_client: Client, root: Path, order: dict[str, Any], _payload: bytes) 
 
 def answered(root: Path, token: str) -> None:
     """The client has the answer of that call."""
-    folder = calls_folder(root)
-    shutil.rmtree(str(folder / _checked(token)), ignore_errors=True)
-    with contextlib.suppress(OSError):  # not empty, as a rule
-        folder.rmdir()
+    shutil.rmtree(str(calls_folder(root) / _checked(token)), ignore_errors=True)
+
+
+def tidy(root: Path) -> None:
+    """Leave no empty folder behind."""
+    with contextlib.suppress(OSError):  # another agent is at work in it
+        calls_folder(root).rmdir()
 
 
 def sweep(root: Path) -> None:
@@ -150,8 +154,18 @@ def _told(folder: Path) -> Answer:
         answer: dict[str, Any] = json.loads((folder / "done").read_text(encoding="utf-8"))
         out, err = (folder / "out").read_bytes(), (folder / "err").read_bytes()
     except FileNotFoundError:
+        _end_orphan(folder)
         return {"fault": "whatever ran it was killed", "code": -9, "out": 0}, b""
     return {**answer, "out": len(out)}, out + err
+
+
+def _end_orphan(folder: Path) -> None:
+    """End what is left of a command whose agent was killed: it carries the call's mark."""
+    mark = os.fsencode(f"{MARK}={folder.name}")
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or not to be looked into
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 class _Call:
@@ -185,7 +199,7 @@ class _Call:
             return subprocess.Popen(
                 self._order["argv"],
                 cwd=str(self._cwd),
-                env={**base_environment(), **self._order["env"]},
+                env={**base_environment(), **self._order["env"], MARK: self._folder.name},
                 stdin=given,
                 stdout=out,
                 stderr=err,

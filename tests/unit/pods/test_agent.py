@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from millhand.pods import agent_io, wire
 from millhand.pods.agent_io import RefusedError, inside, joined_paths
-from millhand.pods.bundle import boot_argv
+from millhand.pods.bundle import boot_argv, bundle
 from millhand.pods.ssh.agents import MODULES, agent
 
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]))
@@ -34,11 +35,11 @@ PIPE = subprocess.PIPE
 class Line:
     """A client's end of an agent."""
 
-    def __init__(self, root: Path, **env: str) -> None:
+    def __init__(self, root: Path, program: bytes = b"", **env: str) -> None:
         argv = boot_argv(sys.executable)
         self.process = subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, env={**os.environ, **env})
         assert self.process.stdin
-        self.process.stdin.write(agent())
+        self.process.stdin.write(program or agent())
         self.hello = self("hello", root=str(root))[0]
 
     def __call__(self, op: str, payload: bytes = b"", **fields: Any) -> tuple[dict[str, Any], bytes]:
@@ -161,6 +162,59 @@ def test_a_call_is_made_once_however_often_it_is_asked_for(line: Line, root: Pat
     assert (root / "count").read_text() == "x"
     for other in others:
         other.close()
+
+
+SLEEP = "import os, time; open('up', 'w').write(str(os.getpid())); os.rename('up', 'there'); time.sleep(60)"
+
+
+def runs(pid: int) -> bool:
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def left_alone(root: Path, token: str, linger_s: float) -> Line:
+    """An agent whose client vanished while a command ran."""
+    program = bundle(MODULES, f"millhand.pods.agent_run.LINGER_S = {linger_s}; millhand.pods.agent.main()")
+    line = Line(root, program)
+    assert line.process.stdin
+    order = {"op": "run", "token": token, "argv": [sys.executable, "-c", SLEEP], "cwd": ".", "env": {}}
+    wire.send(line.process.stdin, order)
+    line.process.stdin.close()
+    deadline = time.monotonic() + 20
+    while not (root / "there").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return line
+
+
+def test_a_command_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
+    line = left_alone(tmp_path, "cd" * 8, linger_s=0.5)
+    assert line.process.wait(20) == 0
+    heir = Line(tmp_path)
+    answer, _ = heir("run", token="cd" * 8, argv=["true"], cwd=".", env={})
+    assert (answer["code"], answer["fault"]) == (-9, "nobody was left to wait for it")
+    heir.close()
+    assert line.process.stdout
+    line.process.stdout.close()
+
+
+def test_a_command_whose_agent_was_killed_is_ended_and_not_run_again_unseen(tmp_path: Path) -> None:
+    line = left_alone(tmp_path, "ef" * 8, linger_s=60)
+    pid = int((tmp_path / "there").read_text())
+    line.process.kill()
+    line.process.wait()
+    heir = Line(tmp_path)
+    answer, _ = heir("run", token="ef" * 8, argv=["true"], cwd=".", env={})
+    assert (answer["code"], answer["fault"]) == (-9, "whatever ran it was killed")
+    deadline = time.monotonic() + 20
+    while runs(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    heir.close()
+    assert line.process.stdout
+    line.process.stdout.close()
 
 
 def test_a_bad_request_is_answered_and_the_agent_goes_on(line: Line) -> None:
