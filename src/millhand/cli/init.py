@@ -14,9 +14,11 @@ from millhand.cli.output import json_option, print_json, say
 @json_option
 def init(folder: Path, as_json: bool) -> None:
     """Lay an empty workspace down in FOLDER; what is there already stays as it is."""
+    from millhand.pods.shipped import lay_down
     from millhand.workspace import create_workspace
 
     workspace, made = create_workspace(folder)
+    made += lay_down(workspace)
     if as_json:
         print_json({"root": str(workspace.root), "made": made})
         return

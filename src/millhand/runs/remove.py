@@ -7,6 +7,7 @@ from pathlib import Path
 
 from millhand.errors import UsageError
 from millhand.pods.base import Pod
+from millhand.pods.shipped import unchanged
 from millhand.runs.finished import EXPORTED, job_name, open_ledger
 from millhand.training.project import PURPOSES
 from millhand.workspace import MODELS, STATE, Workspace, made_files
@@ -56,7 +57,8 @@ def remove_empty_workspace(workspace: Workspace) -> list[str]:
     if open_ledger(workspace).runs() or any(workspace.configs.glob("*/*.yaml")):
         return []
     removed = [STATE] if _remove_folder(workspace, STATE) else []
-    removed += [workspace.relative(path) for path in made_files(workspace) if _remove_file(path)]
+    laid = [*made_files(workspace), *unchanged(workspace)]
+    removed += [workspace.relative(path) for path in laid if _remove_file(path)]
     for name in ("dataset_registry", "llamafactory_configs", "runpod", "outputs", MODELS, "."):
         _remove_if_empty(workspace.root / name)
     return removed
