@@ -109,8 +109,9 @@ class Crew:
 
     def grow(self, count: int) -> None:
         """Open more lanes, up to so many, beside the work; one that cannot be had is done without."""
-        for _ in range(count - len(self._threads)):
-            self._threads.append(self._started(self._join))
+        with self._changed:
+            missing = range(count - len(self._threads))
+            self._threads += [self._started(self._join) for _ in missing]
 
     @property
     def rate(self) -> float | None:

@@ -6,6 +6,7 @@ that of one above it, and nothing below an ignored folder comes back.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,22 +53,30 @@ class Ignored:
             except OSError:
                 continue
             lines += text.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
-        return (
-            tuple(GitIgnoreSpec.from_lines(line.removesuffix("\r") for line in lines).patterns)
-            if lines
-            else ()
-        )
+        return tuple(pattern for line in lines for pattern in _parsed(line.removesuffix("\r")))
+
+
+def _parsed(line: str) -> list[Any]:
+    try:
+        return list(GitIgnoreSpec.from_lines([line]).patterns)
+    except ValueError:  # no pattern: git passes over it, too
+        return []
 
 
 def _said(patterns: tuple[Any, ...], name: str) -> bool | None:
-    """What the last of the patterns says that matches the name itself and not only a folder above it."""
+    """What the last of the patterns says that means the name itself and not only a folder above it."""
     for pattern in reversed(patterns):
-        match = pattern.regex.match(name) if pattern.regex is not None else None
-        if match and _means(match, name):
+        if pattern.regex is not None and _means(pattern.regex, name):
             return bool(pattern.include)
     return None
 
 
-def _means(match: Any, name: str) -> bool:
-    inner = match.re.groupindex.get("ps_d")
-    return inner is None or match.start(inner) < 0 or match.end(inner) == len(name)
+def _means(regex: re.Pattern[str], name: str) -> bool:
+    """Whether a pattern of pathspec's means a name; its group ``ps_d`` is the slash behind a folder."""
+    if "ps_d" not in regex.groupindex:
+        return regex.search(name.removesuffix("/")) is not None
+    for start in (0, len(name) - 1):  # a pattern for any folder is a slash alone
+        match = regex.search(name, start)
+        if match and (match.start("ps_d") < 0 or match.end("ps_d") == len(name)):
+            return True
+    return False

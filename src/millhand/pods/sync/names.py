@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from functools import lru_cache
 
 WINDOWS = os.name == "nt"
 
@@ -82,12 +83,27 @@ def link_fault(path: str, target: str) -> str | None:
 
 def is_secret(path: str) -> bool:
     """Whether a path is never sent or taken: git's own folder, keys, .env, Millhand's ledger and notes."""
-    names = ["".join(c for c in name if unicodedata.category(c) != "Cf") for name in path.split("/")]
-    return any(_SECRET.fullmatch(name.rstrip(". ")) for name in names) or _is_own(names)
+    return any(map(_is_secret_name, path.split("/"))) or _is_own(path)
 
 
-def _is_own(names: list[str]) -> bool:
-    lower = [name.lower() for name in names]
+@lru_cache(maxsize=4096)
+def _is_secret_name(name: str) -> bool:
+    return _SECRET.fullmatch(_folded(name)) is not None
+
+
+def _folded(name: str) -> str:
+    """A name as Windows and macOS see it, which ignore some characters."""
+    return "".join(c for c in name if unicodedata.category(c) != "Cf").rstrip(". ")
+
+
+def _is_own(path: str) -> bool:
+    if not path.isascii() or ".millhand" in path.lower():
+        return _is_own_name(path)
+    return False
+
+
+def _is_own_name(path: str) -> bool:
+    lower = [_folded(name).lower() for name in path.split("/")]
     return any(
         first == ".millhand" and (second.startswith("ledger") or second == "sync")
         for first, second in zip(lower, lower[1:])

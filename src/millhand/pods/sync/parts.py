@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import time
+from functools import lru_cache
 
 from millhand.pods.sync.folders import Folder
 from millhand.pods.sync.hashes import BLOCK, blocks_of, key
@@ -83,15 +84,13 @@ class Part:
         except OSError as error:
             return error.errno == errno.ENXIO  # nothing but a hole from here on
 
-    def place(
-        self, target: str, size: int, mtime_ns: int, mode: int | None, durable: bool
-    ) -> os.stat_result | None:
+    def place(self, target: str, size: int, mtime_ns: int, mode: int, durable: bool) -> os.stat_result | None:
         """Give it its size, time and mode and let it take the target's place.
 
         Returns what lies there then; None where somebody else was faster.
         """
         os.ftruncate(self.fd, size)
-        if mode is not None:
+        if not WINDOWS:
             os.chmod(self._folder.at(self.name), mode, dir_fd=self._folder.fd)
         if durable:
             os.fsync(self.fd)
@@ -119,6 +118,45 @@ class Part:
             self.fd = -1
             if not keep_folder:
                 self._folder.close()
+
+
+def write_whole(
+    folder: Folder, part: str, target: str, data: bytes, mtime_ns: int, mode: int, durable: bool
+) -> os.stat_result | None:
+    """Write a small file in one go: beside its place, then into it. Calls are the cost: there are few.
+
+    Returns what lies there then; None where somebody else was faster.
+    """
+    fd = folder.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        if durable:
+            os.fsync(fd)
+        if not WINDOWS:
+            _finish(fd, mtime_ns, mode)
+            folder.replace(part, target)
+            return os.fstat(fd)
+    finally:
+        os.close(fd)
+    folder.set_times(part, mtime_ns)
+    folder.replace(part, target)
+    return folder.status(target)
+
+
+def _finish(fd: int, mtime_ns: int, mode: int) -> None:
+    if sys.platform != "win32" and mode & umask():
+        os.fchmod(fd, mode)
+    os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def umask() -> int:
+    """What is taken from the mode of each new file; asking changes it for a moment, so it is asked once."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def adopt(folder: Folder, path: str, session: str, wait_s: float = 2.0) -> list[bytes]:

@@ -94,6 +94,7 @@ class _Pull:
             page = [entry for entry in page if not self._transfer.choice.leaves_out(path, entry.path)]
             taken = [entry for entry in page if keep(entry) and self._arrivals.take(entry)]
             self._report.checked += sum(entry.kind == "f" for entry in taken) if must else 0
+            self._transfer.measure(sum(entry.size for entry in taken))
             self._decide(taken)
         if must and not some:
             why = "there is no such file or folder on the other side"

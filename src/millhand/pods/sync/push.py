@@ -13,11 +13,13 @@ from millhand.pods.sync.hashes import BLOCK, read_hash
 from millhand.pods.sync.lanes import Answer, AnswerError, Opener
 from millhand.pods.sync.names import RefusedError
 from millhand.pods.sync.packing import deflate, from_row, pack, to_row, unpack
-from millhand.pods.sync.remote import PAGE, ChangedError, read_small
+from millhand.pods.sync.remote import ChangedError, read_small
 from millhand.pods.sync.report import Progress, Report
 from millhand.pods.sync.sending import Larges
 from millhand.pods.sync.transfer import Batch, Choice, Orders, Transfer, in_flight, pages
 from millhand.pods.sync.tree import Tree, outermost, refused
+
+_PAGE = 1000  # walking here and comparing there go on at the same time
 
 
 def push(
@@ -57,8 +59,10 @@ class _Push:
 
     def run(self) -> None:
         choice = self._transfer.choice
-        for page, answer in in_flight(self._compared(), 2):
-            self._decide(page, unpack(answer[1]))
+        for page, answer in in_flight(self._compared(), 8):
+            rows = unpack(answer[1])
+            self._transfer.measure(sum(page[row[0]].size for row in rows))
+            self._decide(page, rows)
         self._transfer.welcome()
         if not choice.dry_run:
             self._flush()
@@ -74,7 +78,7 @@ class _Push:
 
     def _compared(self) -> Iterator[tuple[list[Entry], Future[Answer]]]:
         """Ask about page after page of the tree."""
-        for page in pages(self._tree.walk(), PAGE):
+        for page in pages(self._tree.walk(), _PAGE):
             known = self._transfer.store.hashes.known((e.path, stamp) for e, stamp in page if e.kind == "f")
             entries = [e._replace(digest=known.get(e.path)) for e, _ in page if e.path != "."]
             self._report.checked += sum(entry.kind == "f" for entry in entries)

@@ -7,6 +7,7 @@ leave what the file system leaves of a file just renamed: the next sync sees tha
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from millhand.pods.sync.folders import Entry, Folder, Root, stamp_of
 from millhand.pods.sync.hashes import BLOCK, Hashes
 from millhand.pods.sync.names import WINDOWS, RefusedError, link_fault
-from millhand.pods.sync.parts import Part, adopt, others, sweep
+from millhand.pods.sync.parts import Part, adopt, others, part_name, sweep, umask, write_whole
 
 COPY, LITERAL, ZEROS = 0, 1, 2
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Store:
         self._parts: dict[str, Part] = {}
         self._bases: dict[str, int] = {}
         self._given_up: set[str] = set()
-        self._umask = _umask()
+        umask()
 
     def prepare(self, path: str) -> list[bytes]:
         """Take over what a broken session left of a file; the digests of its blocks."""
@@ -57,13 +58,17 @@ class Store:
         if hashlib.sha256(data).hexdigest() != entry.digest:
             raise MismatchError(entry.path)
         with self._lock:
+            folder, name = self.root.place(entry.path, make=True)
+            mode = self._mode(entry, _file_at(folder, name, entry.path))
+            part = part_name(entry.path, self.session)
             try:
-                part = self._part(entry.path)
-                part.write(0, data)
-            except OSError as error:
-                self._give_up(entry.path, error)
+                found = write_whole(folder, part, name, data, entry.mtime_ns, mode, self._durable)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    folder.remove(part)
                 raise
-            self.finish(entry)
+            if found is not None:
+                self.hashes.note(entry.path, stamp_of(found), entry.digest or "")
 
     def write_blocks(
         self, path: str, first: int, digests: list[bytes], ops: list[Op] | None, data: bytes
@@ -137,29 +142,22 @@ class Store:
         """
         with self._lock:
             folder, name = self.root.place(entry.path, make=True)
-            old = folder.status(name)
-            if old is not None and stat.S_ISDIR(old.st_mode):
-                raise RefusedError(entry.path, "a folder stands where the file is to be")
+            mode = self._mode(entry, _file_at(folder, name, entry.path))
             self._close_base(entry.path)
             part = self._part(entry.path)
             del self._parts[entry.path]
-            mode = self._mode(entry, old)
             found = part.place(name, entry.size, entry.mtime_ns, mode, self._durable)
             self._sweep(folder, entry)
             if found is not None and entry.digest is not None:
                 self.hashes.note(entry.path, stamp_of(found), entry.digest)
 
-    def _mode(self, entry: Entry, old: os.stat_result | None) -> int | None:
-        if WINDOWS:
-            return None
+    def _mode(self, entry: Entry, old: os.stat_result | None) -> int:
         plain = old is not None and stat.S_ISREG(old.st_mode)
-        mode = stat.S_IMODE(old.st_mode) & 0o777 if old is not None and plain else 0o666 & ~self._umask
+        mode = stat.S_IMODE(old.st_mode) & 0o777 if old is not None and plain else 0o666 & ~umask()
         return with_executable(mode, entry.executable)
 
     def _sweep(self, folder: Folder, entry: Entry) -> None:
-        # looking through a folder for each of its thousands of small files would cost more than they do
-        if entry.size > BLOCK:
-            sweep(folder, others(folder, entry.path, self.session))
+        sweep(folder, others(folder, entry.path, self.session))
 
     def parts_left(self, path: str) -> bool:
         """Whether a broken session left something of a file."""
@@ -200,7 +198,7 @@ class Store:
             if old is None or not stat.S_ISREG(old.st_mode):
                 raise RefusedError(entry.path, "it is no plain file")
             mode = self._mode(entry, old)
-            if mode is not None and mode != stat.S_IMODE(old.st_mode):
+            if not WINDOWS and mode != stat.S_IMODE(old.st_mode):
                 os.chmod(folder.at(name), mode, dir_fd=folder.fd)
             folder.set_times(name, entry.mtime_ns)
             found = folder.status(name)
@@ -254,7 +252,13 @@ def _check(path: str, data: Any, digests: list[bytes]) -> None:
         raise MismatchError(path)
 
 
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _file_at(folder: Folder, name: str, path: str) -> os.stat_result | None:
+    """What is to be replaced.
+
+    Raises:
+        RefusedError: It is a folder.
+    """
+    old = folder.status(name)
+    if old is not None and stat.S_ISDIR(old.st_mode):
+        raise RefusedError(path, "a folder stands where the file is to be")
+    return old

@@ -26,7 +26,7 @@ from millhand.pods.sync.tree import refused, shown
 
 FILES_AT_ONCE = 256
 TRIES = 5
-_FAR_S = 0.008  # a round trip from which one connection's window holds it back
+_FAR_S = 0.015  # a round trip from which one connection's window holds it back
 _MUCH = 16 << 20
 _SLOW = 25 << 20  # bytes a second below which compressing is faster than sending
 
@@ -86,7 +86,6 @@ class Transfer:
         self._began = time.monotonic()
         self._bytes = 0
         self._trip_s: float | None = None
-        self._asked = False
 
     def __enter__(self) -> Transfer:
         return self
@@ -126,19 +125,24 @@ class Transfer:
             self._progress.total(1, size)
             self._widen()
 
+    def measure(self, size: int) -> None:
+        """Measure the round trip, once, if ``size`` bytes are to be carried; while nothing is on the way."""
+        if self._trip_s is None and size >= _MUCH and self.choice.lanes is None:
+            self._trip_s = self._ping()
+            if _FAR_S <= self._trip_s < 2 * _FAR_S:  # or was only somebody busy?
+                self._trip_s = min(self._trip_s, self._ping())
+
+    def _ping(self) -> float:
+        asked_s = time.monotonic()
+        self.crew.call({"do": "ping"})
+        return time.monotonic() - asked_s
+
     def _widen(self) -> None:
         """Open more lanes when there is much to carry and the other end is far."""
-        if self._bytes < _MUCH or self.choice.lanes == 1:
-            return
-        if not self._asked:
-            self._asked = True
-            asked = time.monotonic()
-            self.crew.leader.ask({"do": "ping"}).add_done_callback(lambda _: self._measured(asked))
-
-    def _measured(self, asked: float) -> None:
-        trip_s = time.monotonic() - asked
-        wanted = 1 if trip_s < _FAR_S else 4 if trip_s < 0.1 else 8
-        self.crew.grow(self.choice.lanes or wanted)
+        if self._bytes >= _MUCH:
+            trip_s = self._trip_s or 0.0
+            wanted = 1 if trip_s < _FAR_S else 4 if trip_s < 0.1 else 8
+            self.crew.grow(self.choice.lanes or wanted)
 
     def squeeze(self) -> bool:
         """Whether what is sent now is to be compressed."""

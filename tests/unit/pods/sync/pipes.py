@@ -37,8 +37,8 @@ class Pipe:
     def close(self) -> None:
         if not self._in.closed:
             self._in.close()
-            self.process.wait(20)
-            self._out.close()
+        self.process.wait(20)
+        self._out.close()
 
 
 class Opener:
@@ -78,6 +78,7 @@ class _Cut(Pipe):
         if self._readable is not None:
             if self._readable == 0:
                 self.break_off()
+                self._out.close()
                 raise ConnectionResetError("cut")
             size = min(size, self._readable)
         data = super().read(size)

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ NAMES = [
     "'quote\"",
     "new\nline",
     "한글.json",
-    "한글",  # taken apart
+    unicodedata.normalize("NFD", "한글.json"),
     os.fsdecode(b"no-utf8-\xff\xfe"),
     "-rf",
     "$(id)",
