@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from millhand.cli.check_pod import machine_of
+from millhand.training.check.preflight import Preflight
 from millhand.workspace import Workspace
 from tests.cases import check as made
 
@@ -72,6 +74,16 @@ def test_the_projects_own_configs_are_clean() -> None:
     report = made.check(Workspace(ROOT), "all")
     assert made.harmful(report) == [], report.findings
     assert any(file.endswith("train.yaml") for file in report.files)
+
+
+@pytest.mark.parametrize("pod", sorted({path.stem for path in ROOT.glob("runpod/*.yaml")} - {"local"}))
+def test_the_projects_own_configs_fit_the_published_pods(pod: str) -> None:
+    workspace = Workspace(ROOT)
+    machine = machine_of(workspace, pod)
+    assert machine.rented
+    assert machine.packages
+    preflight = Preflight(workspace, machine=machine)
+    assert made.harmful(preflight.check(["all"])) == []
 
 
 def hook() -> dict[str, Any]:
