@@ -20,6 +20,7 @@ from millhand.training.check.hub import ask
 from millhand.training.check.machine import Gpu, Machine, capability_of
 from millhand.training.check.preflight import Preflight, Report
 from millhand.training.check.subject import Config
+from millhand.training.project import open_project
 from millhand.workspace import Workspace
 from tests.cases import check as made
 from tests.conftest import Millhand
@@ -78,6 +79,13 @@ def test_each_fault_on_a_machine_is_found(
     ours = [f for f in report.findings if f.id.startswith("pod.")]
     assert [(f.id, f.severity) for f in ours] == found
     assert all(f.why and f.mend and f.file.endswith("train.yaml") for f in ours)
+
+
+def test_a_run_is_held_against_its_machine(furnished: Workspace) -> None:
+    made.write_project(furnished, "train", made.changed("train", {"use_unsloth": True}))
+    project = open_project(furnished, "qa")
+    assert "pod.package" in [f.id for f in Preflight(furnished, machine=L4).training(project).findings]
+    assert "pod.package" not in [f.id for f in Preflight(furnished).training(project).findings]
 
 
 def test_chat_needs_its_backend(furnished: Workspace) -> None:

@@ -155,6 +155,8 @@ class Preflight:
             known = {finding.id for finding in self.report.findings if finding.severity == "error"}
             own = check_train(self.workspace, project, train.values)
             self.report.findings += [finding for finding in own if finding.id not in known]
+            if self.machine is not None:
+                self.report.findings += check_pod(train, self.machine, self._rows(train), None)
         found = dict.fromkeys(self.report.findings)
         self.report.findings = [finding for finding in found if finding.id not in _OF_NO_RUN]
         return self.report
