@@ -28,7 +28,7 @@ from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command
 from millhand.workspace import Workspace
 from tests.chaos_proxy import ChaosProxy
-from tests.sshd import Sshd, running_sshd
+from tests.sshd import Sshd, make_key, running_sshd
 
 QUICK = Timing(connect_s=5.0, pulse_s=0.2, silence_s=1.0)
 # Leaves a line in `runs` each time that it runs, and takes a while.
@@ -321,6 +321,26 @@ def test_a_pinned_key_is_the_only_one_and_is_not_kept(
         opened(lambda: replace(sshd.address, fingerprints=(other,)), accept_host_key=True).run(
             Command(("true",))
         )
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_a_host_that_gets_a_second_key_has_not_changed(opened: Opener, tmp_path: Path, kind: str) -> None:
+    sshd = Sshd(tmp_path / "host")
+    for name in ("host_key", "client_key"):
+        (sshd.folder / name).unlink()
+        command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(sshd.folder / name)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    shutil.copy(sshd.folder / "client_key.pub", sshd.folder / "authorized_keys")
+    sshd.start()
+    try:
+        assert opened(lambda: sshd.address).folder
+        make_key(sshd.folder / "second_key")
+        sshd.extra = f"HostKey {sshd.folder}/second_key"
+        sshd.restart()
+        assert opened(lambda: sshd.address).folder
+    finally:
+        sshd.cut()
+        sshd.stop()
 
 
 def test_pins_that_come_late_after_a_restart_are_waited_for(opened: Opener, sshd: Sshd) -> None:
