@@ -66,6 +66,12 @@ def test_a_tokenizer_in_the_hubs_cache_counts_exactly(
     found = [f for f in report.findings if f.id == "data.truncated"]
     assert len(found) == 1
     assert "12 of 12 rows" in found[0].message
+    # a snapshot may hold less than the model: nothing is concluded from what is not there
+    more = {**change, "lora_target": "absent", "template": "qwen2_vl"}
+    made.write_project(furnished, "train", made.changed("train", more))
+    ids = {f.id for f in made.check(furnished, settings={"HF_HUB_CACHE": str(cache)}).findings}
+    assert not ids & {"method.lora-target", "template.needs-processor"}
+    made.write_project(furnished, "train", made.changed("train", change))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     _encoder.cache_clear()
     report = made.check(furnished, settings={"HF_HUB_CACHE": str(cache)})

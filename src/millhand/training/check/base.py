@@ -16,9 +16,13 @@ from millhand.training.check.subject import Config, FaultyValueError
 
 @dataclass(frozen=True)
 class Base:
-    """A model's folder: one of the workspace, or a snapshot in the cache of the Hub's client."""
+    """A model's folder: one of the workspace, or a snapshot in the cache of the Hub's client.
+
+    ``whole`` says that what is not there is not part of the model; a snapshot holds what was asked for.
+    """
 
     folder: Path
+    whole: bool = True
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
@@ -118,7 +122,7 @@ def _cached(config: Config, name: str) -> Base | None:
     if not reference.is_file():
         return None
     found = folder / "snapshots" / reference.read_text(encoding="utf-8").strip()
-    return Base(found) if found.is_dir() else None
+    return Base(found, whole=False) if found.is_dir() else None
 
 
 def _json(path: Path) -> dict[str, Any]:

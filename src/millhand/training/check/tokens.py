@@ -31,7 +31,7 @@ def check_tokens(config: Config) -> Iterator[Finding]:
 
 def _processor(config: Config, base: Base, template: Template) -> Iterator[Finding]:
     """A template for pictures or sound on a model of text (data/mm_plugin.py: _validate_input)."""
-    if template.media and not base.has_processor and config.stage != "pt":
+    if template.media and base.whole and not base.has_processor and config.stage != "pt":
         yield config.finding(
             "template.needs-processor", "error", ("template", "model_name_or_path"),
             f"The template {config.template} is one for {' and '.join(template.media)}, the model for text.",

@@ -85,7 +85,7 @@ def _trained(config: Config, how: str) -> Iterator[Finding]:
 
 def _targets(config: Config, base: Base) -> Iterator[Finding]:
     """Names that no module of the model has."""
-    if config.purpose != "train":
+    if config.purpose != "train" or not base.whole:
         return
     inner, outer = modules(base.folder)
     wanted: tuple[tuple[str, frozenset[str]], ...] = ()
