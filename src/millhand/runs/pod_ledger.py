@@ -38,7 +38,7 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     ``billed_usd_per_hour`` what the API says. ``spans`` are the times in which it ran. ``armed``: its keeper
     was once seen to hold its lease. ``safe``: what it made is verified elsewhere. ``why`` says why it was
     refused or ended. ``estimate_usd`` is what the plan expected of the whole run, ``bill_usd`` what was
-    billed when last asked.
+    billed when last asked. ``key_mark`` tells the key that it was rented with from others.
     """
 
     name: str
@@ -52,6 +52,7 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms
     touched_s: float
     run: str = ""
+    key_mark: str = ""
     pod_id: str = ""
     volume_id: str = ""
     billed_usd_per_hour: float = 0.0
@@ -175,9 +176,10 @@ class OwnersBook:
         run: str,
         pod_file: str,
         now_s: Callable[[], float],
+        key_mark: str = "",
         estimate_usd: float | None = None,
     ) -> None:
-        self._ledger, self._owner, self._now_s = ledger, owner, now_s
+        self._ledger, self._owner, self._now_s, self._key_mark = ledger, owner, now_s, key_mark
         self._run, self._pod_file, self._estimate_usd = run, pod_file, estimate_usd
 
     def intend(self, name: str, candidate: Candidate, terms: Terms) -> None:
@@ -195,6 +197,7 @@ class OwnersBook:
                 terms=terms,
                 touched_s=time.time(),
                 run=self._run,
+                key_mark=self._key_mark,
                 volume_id=candidate.volume.id if candidate.volume else "",
                 estimate_usd=self._estimate_usd,
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from millhand.pods.runpod.models import PodState
 from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.release import Releaser
-from millhand.runs.renting import look
+from millhand.runs.renting import OtherKeyError, look
 from millhand.runs.spend import spent_usd
 
 # Longer than a client waits for one host, and longer than one request is asked again.
@@ -61,7 +61,10 @@ def _being_asked(entry: PodEntry) -> bool:
 
 
 def _settle(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
-    state = look(releaser.account, releaser.ledger, entry)
+    try:
+        state = look(releaser.account, releaser.ledger, entry)
+    except OtherKeyError as error:
+        return Reaped(entry.name, "unknown", error.message, 0.0)
     now_s = releaser.account.server_time_s()
     if state is None:
         return Reaped(entry.name, "gone", "it ended by itself, or never was", spent_usd(entry, now_s))

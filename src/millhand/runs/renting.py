@@ -27,6 +27,10 @@ Say = Callable[[str], None]
 _FRESH_S = 120.0
 
 
+class OtherKeyError(MillhandError):
+    """A pod of the ledger is not in the account of the key that is set now."""
+
+
 @dataclass(frozen=True, slots=True)
 class RentedPod:
     """A pod that can be connected to now; a restart changes ``port`` and ``host_keys``: :func:`locate` again.
@@ -212,6 +216,7 @@ class Renting:
             run=self.run,
             pod_file=self.pod_file.name,
             now_s=self.account.server_time_s,
+            key_mark=self.account.key_mark,
             estimate_usd=self.estimate_usd,
         )
         return Renter(
@@ -230,6 +235,9 @@ def look(account: RunPod, ledger: PodLedger, entry: PodEntry) -> PodState | None
     """The pod of an entry as the API sees it now; the ledger learns what it says.
 
     One that was asked for and whose answer was lost is found by its name. None: there is none (any more).
+
+    Raises:
+        OtherKeyError: It is not there for this key, and was rented with another one.
     """
     state = _seen(account, entry)
     if state is None and entry.ready_s is None and time.time() - entry.touched_s < _FRESH_S:
@@ -237,6 +245,11 @@ def look(account: RunPod, ledger: PodLedger, entry: PodEntry) -> PodState | None
             account.waits.sleep(wait_s)
             state = state or _seen(account, entry)
     now_s = account.server_time_s()
+    if state is None and _of_other_key(account, entry, now_s):
+        mend = "Set RUNPOD_API_KEY to the key that it was rented with; it ends with its lease at the latest."
+        raise OtherKeyError(
+            f"{entry.name} was rented with another key, and this one has no such pod.", mend=mend
+        )
     if state is None:
         # it may have ended long before anybody looked, but not after its lease
         ledger.ended(entry.name, min(now_s, entry.terms.deadline_epoch_s or now_s), "it was gone")
@@ -245,6 +258,12 @@ def look(account: RunPod, ledger: PodLedger, entry: PodEntry) -> PodState | None
     elif state.status == "EXITED" and entry.state != "stopped":
         ledger.paused(entry.name, now_s)
     return state
+
+
+def _of_other_key(account: RunPod, entry: PodEntry, now_s: float) -> bool:
+    """Whether the pod may live in another account: it is not held to be gone before its lease is over."""
+    over = entry.terms.deadline_epoch_s is not None and now_s > entry.terms.deadline_epoch_s
+    return entry.key_mark not in ("", account.key_mark) and not over
 
 
 def _seen(account: RunPod, entry: PodEntry) -> PodState | None:

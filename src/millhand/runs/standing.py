@@ -8,7 +8,7 @@ from millhand.errors import UsageError
 from millhand.pods.runpod.models import PodState
 from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.release import Releaser
-from millhand.runs.renting import look
+from millhand.runs.renting import OtherKeyError, look
 from millhand.runs.spend import spent_usd
 from millhand.text.normal import did_you_mean
 
@@ -42,7 +42,11 @@ def standing(releaser: Releaser, *, everything: bool = False) -> list[Standing]:
     """
     rows = []
     for entry in releaser.ledger.entries(alive=not everything):
-        state = None if entry.over else look(releaser.account, releaser.ledger, entry)
+        try:
+            state = None if entry.over else look(releaser.account, releaser.ledger, entry)
+        except OtherKeyError as error:
+            releaser.say(str(error))
+            state = None
         fresh = releaser.ledger.find(entry.name) or entry
         if everything or not fresh.over:
             rows.append(_row(fresh, state, releaser.account.server_time_s()))

@@ -7,14 +7,18 @@ import time
 import pytest
 
 from millhand.errors import UsageError
+from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.errors import ApiError
 from millhand.runs.pod_ledger import PodEntry, PodLedger
 from millhand.runs.reap import reap
 from millhand.runs.release import Releaser
+from millhand.runs.renting import OtherKeyError
 from millhand.runs.spend import costs, reconcile
 from millhand.runs.standing import named, standing
-from tests.runpod_fake import FakeRunPod, NullMachines
-from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, releaser, rent, url
+from millhand.shell import Secret
+from millhand.workspace import Workspace
+from tests.runpod_fake import FakeRunPod, NullMachines, serving
+from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, releaser, rent, url, waits, wish
 
 __all__ = ["account", "fake", "ledger", "pod_file", "releaser", "rent", "url"]
 
@@ -113,6 +117,36 @@ def test_no_pod_that_is_not_in_the_ledger_is_ever_touched(
     assert list(fake.pods) == others
     assert isinstance(fake.machines, NullMachines)
     assert fake.machines.killed == [pod.entry.pod_id]
+
+
+def test_a_pod_is_not_held_to_be_gone_because_another_key_does_not_see_it(
+    workspace: Workspace, rent: Rent, releaser: Releaser, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1", volume="persistent_gb: 20")
+    theirs = FakeRunPod(fake.clock)
+    theirs.key = "rpa_anotherAccount"
+    with serving(theirs) as url:
+        other = RunPod(url, Secret(theirs.key), waits(theirs))
+        elsewhere = Releaser(other, releaser.ledger, [].append)
+        assert [(r.action, r.pod) for r in reap(elsewhere)] == [("unknown", pod.name)]
+        assert [row.status for row in standing(elsewhere)] == ["READY"]
+        for call in (wish(workspace, other, "qa-1").rent, lambda: elsewhere.release(pod.entry, lose=True)):
+            with pytest.raises(OtherKeyError, match="rented with another key"):
+                call()
+        assert theirs.created() == []
+        assert [row.status for row in standing(releaser)] == ["RUNNING"]
+        fake.clock.advance(9 * 3600)
+        assert [r.action for r in reap(elsewhere)] == ["gone"]
+
+
+def test_a_key_that_was_replaced_in_the_same_account_sees_its_pods(
+    rent: Rent, releaser: Releaser, fake: FakeRunPod, url: str
+) -> None:
+    pod = rent("qa-1")
+    fake.key = "rpa_anewkey"
+    fresh = Releaser(RunPod(url, Secret(fake.key), waits(fake)), releaser.ledger, [].append)
+    assert [row.status for row in standing(fresh)] == ["RUNNING"]
+    assert fresh.release(pod.entry).action == "terminated"
 
 
 def test_a_lost_pod_that_comes_to_be_after_all_is_reaped_by_its_whole_name(
