@@ -152,12 +152,24 @@ def test_what_a_full_training_writes(tmp_path: Path) -> None:
     assert writes is not None
     # fetched in 16 bits; two checkpoints of weights and two moments, and the weights at the end, in 32
     assert dict(writes.parts) == {
-        "the model's download": 2.0,
+        "the model": 2.0,
         "2 checkpoints": 24.0,
         "the trained weights": 4.0,
         "the merged model": 0.0,
     }
     assert to_write(config_of(tmp_path, model_name_or_path="gpt2"), None, 1, None) is None
+
+
+def test_a_model_on_this_machine_is_not_fetched_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "m"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(bytes(2_000_000))
+    config = config_of(tmp_path, model_name_or_path="models/m", save_strategy="no")
+    here, there = (to_write(config, None, 1, None, elsewhere=elsewhere) for elsewhere in (False, True))
+    assert here is not None
+    assert there is not None
+    assert dict(here.parts)["the model"] == 0
+    assert dict(there.parts)["the model"] == pytest.approx(0.002)
 
 
 def test_a_pod_file_is_what_it_promises(furnished: Workspace) -> None:

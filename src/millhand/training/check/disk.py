@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millhand.training.check.base import base_of
-from millhand.training.check.basics import looks_local
 from millhand.training.check.subject import Config
 
 _GB = 1e9
@@ -32,8 +31,13 @@ class Writes:
         return sum(size for _, size in self.parts)
 
 
-def to_write(config: Config, rows: int | None, processes: int, export: Config | None) -> Writes | None:
-    """What a training and its export write; None where the model's size is not known."""
+def to_write(
+    config: Config, rows: int | None, processes: int, export: Config | None, *, elsewhere: bool = False
+) -> Writes | None:
+    """What a training and its export write; None where the model's size is not known.
+
+    ``elsewhere`` says that the run is not on this machine: the model is brought or fetched there.
+    """
     base, name = base_of(config), str(config.model_name_or_path)
     stored = _weights(base.folder) if base else 0
     parameters = stored / _HALF if stored else named_parameters(name)
@@ -41,10 +45,10 @@ def to_write(config: Config, rows: int | None, processes: int, export: Config | 
         return None
     final, checkpoint = _sizes(config, parameters)
     count = checkpoints(config, rows, processes)
-    fetched = 0.0 if looks_local(name) or base else parameters * _HALF
+    fetched = 0.0 if stored and not elsewhere else stored or parameters * _HALF
     merged = parameters * _HALF if export is not None and export.export_dir else 0.0
     parts = (
-        ("the model's download", fetched), (f"{count} checkpoints", checkpoint * count),
+        ("the model", fetched), (f"{count} checkpoints", checkpoint * count),
         ("the trained weights", final), ("the merged model", merged),
     )  # fmt: skip
     return Writes(tuple((name, size / _GB) for name, size in parts))

@@ -146,7 +146,7 @@ def _workers(config: Config, machine: Machine) -> Iterator[Finding]:
 
 def _disk(config: Config, machine: Machine, rows: int | None, export: Config | None) -> Iterator[Finding]:
     try:
-        writes = to_write(config, rows, machine.count, export)
+        writes = to_write(config, rows, machine.count, export, elsewhere=machine.rented)
     except FaultyValueError:
         return
     if writes is None or machine.disk_gb is None or writes.total_gb <= machine.disk_gb:
