@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from millhand.errors import MillhandError
 from millhand.pods import wire
 from millhand.pods.bundle import bundle
+from millhand.pods.ssh.faults import ConnectionLostError
 
 MODULES = (
     "millhand.pods.wire",
@@ -138,7 +139,8 @@ class Lane:
             future.set_result((header, payload))
 
     def _fail(self, error: Exception) -> None:
-        fault = error if isinstance(error, MillhandError) else _cut(error)
+        cut = isinstance(error, ConnectionLostError) or not isinstance(error, MillhandError)
+        fault = _cut(error) if cut else error
         with self._lock:
             self._fault = self._fault or fault
             asked, self._asked = self._asked, deque()
@@ -152,7 +154,8 @@ class Lane:
 
 
 def _cut(error: Exception) -> CutError:
+    why = error.message if isinstance(error, MillhandError) else f"The connection broke: {error}."
     return CutError(
-        f"The connection broke during the sync: {error}.",
+        f"The sync is not done. {why}",
         mend="What has arrived is kept. Repeat the command: it goes on from there.",
     )
