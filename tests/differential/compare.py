@@ -141,9 +141,9 @@ class Score:
         return 1 - sum(o.missed for o in bad) / len(bad) if bad else 1.0
 
     @property
-    def soft(self) -> int:
-        """How often LLaMA-Factory refuses what the check only warns of."""
-        return sum(o.real["verdict"] == "refused" and bool(o.found) and not o.errors for o in self.outcomes)
+    def soft(self) -> list[Outcome]:
+        """What LLaMA-Factory refuses and the check only warns of."""
+        return [o for o in self.outcomes if o.real["verdict"] == "refused" and o.found and not o.errors]
 
     @property
     def precision(self) -> float:
@@ -164,10 +164,11 @@ def report(parts: Iterable[tuple[str, Score]]) -> str:
         shown = " | ".join(str(counts[verdict]) for verdict in verdicts)
         lines.append(
             f"| {name} | {len(score.outcomes)} | {shown} | {score.recall:.4f} "
-            f"| {score.precision:.4f} | {score.soft} |"
+            f"| {score.precision:.4f} | {len(score.soft)} |"
         )
         misses += [f"- missed: {_shown(o)}" for o in score.outcomes if o.missed]
         misses += [f"- called an error: {_shown(o)}" for o in score.outcomes if o.wrong]
+        misses += [f"- only warned of: {_shown(o)}" for o in score.soft]
     return "\n".join([*lines, "", "## Where they differ", "", *(misses or ["Nowhere."]), ""])
 
 
