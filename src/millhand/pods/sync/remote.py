@@ -31,7 +31,6 @@ import errno
 import gc
 import hashlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -303,12 +302,15 @@ def fault_of(error: Exception) -> dict[str, Any]:
 
 def free_bytes(path: str) -> int | None:
     """How much fits there; None where nobody knows."""
+    if sys.platform == "win32":
+        return None
     while path and not os.path.exists(path):
         path = os.path.dirname(path)
     try:
-        return shutil.disk_usage(path).free
+        found = os.statvfs(path)
     except OSError:
         return None
+    return found.f_bavail * found.f_frsize
 
 
 def _alike(new: Entry, old: Entry) -> bool:
