@@ -49,10 +49,11 @@ def test_the_workspaces_datasets_and_configs_are_on_the_page(page: str, tmp_path
         _press(browser, "Load arguments")
         WebDriverWait(browser, WITHIN_S).until(lambda _: _value(browser, "Cutoff length") == "128")
         assert _value(browser, "Learning rate") == "0.001"
+        assert _value(browser, "Gradient accumulation") == "1", "the page's own default is another"
         assert _value(browser, "Model path") == "../../models/tiny"
         chosen = browser.find_elements(By.XPATH, "//*[contains(@class, 'token')]//span[.='bicycle']")
         assert chosen, "the config's dataset was to be chosen"
-        if picture := os.environ.get("MILLHAND_SCREENSHOT"):
+        if picture := os.environ.get("SCREENSHOT"):
             browser.execute_script("window.scrollTo(0, 0)")
             browser.save_screenshot(picture)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import shutil
 import sys
 import tempfile
 import traceback
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from millhand.demo import spreadsheet
 from millhand.workspace import create_workspace
-from tests.fault_matrix.faults import ALL
+from tests.fault_matrix.faults import ALL, FaultKind
 from tests.fault_matrix.moments import STEPS
 from tests.fault_matrix.play import STEPS_TRAINED, Verdict, play
 from tests.integration.conftest import Bench
@@ -36,11 +39,15 @@ def main() -> int:
     """Play, print each verdict, write the table; 1 where a cell failed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file", nargs="?", type=Path)
-    parser.add_argument("--only", default="", help="rows whose name holds this word")
+    parser.add_argument("--only", default="", help="play rows whose name holds this word")
+    parser.add_argument(
+        "--kept", type=Path, default=Path("fault-matrix.json"), help="what was played already"
+    )
     chosen = parser.parse_args()
+    kept = Kept(chosen.kept)
     with tempfile.TemporaryDirectory() as scratch:
-        template = _template(Path(scratch))
-        whole = _play_all(template, Path(scratch), chosen.only)
+        _play_all(_template(Path(scratch)), Path(scratch), chosen.only, kept)
+    whole = {kind.name: {step: kept.cell(kind.name, step) for step in kind.steps} for kind in ALL}
     text = _table(whole)
     print(text)
     if chosen.file:
@@ -56,40 +63,55 @@ def _template(scratch: Path) -> Path:
     return workspace.root
 
 
-def _play_all(template: Path, scratch: Path, only: str) -> dict[str, dict[str, str]]:
-    control: dict[str, Verdict] = {}
-    whole: dict[str, dict[str, str]] = {}
+class Kept:
+    """The cells that were played, in a file: a matrix takes an hour, and may be broken off."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._cells: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+
+    def verdict(self, kind: str, step: str) -> Verdict | None:
+        """The verdict of a cell that ended."""
+        found = self._cells.get(f"{kind} x {step}", {}).get("verdict")
+        return Verdict(**found) if found else None
+
+    def cell(self, kind: str, step: str) -> str:
+        """What stands in the table."""
+        return str(self._cells.get(f"{kind} x {step}", {}).get("cell", "not played"))
+
+    def keep(self, kind: str, step: str, cell: str, verdict: Verdict | None) -> None:
+        """Write a cell down."""
+        self._cells[f"{kind} x {step}"] = {"cell": cell, "verdict": verdict and asdict(verdict)}
+        self._path.write_text(json.dumps(self._cells, indent=1))
+
+
+def _play_all(template: Path, scratch: Path, only: str, kept: Kept) -> None:
     for kind in ALL:
-        if kind is not ALL[0] and only not in kind.name:
-            continue
-        for step in kind.steps:
-            cell, verdict = _cell(kind, step, template, scratch / f"{len(whole)}-{step}", control)
-            if kind is ALL[0] and verdict:
-                control[step] = verdict
-            whole.setdefault(kind.name, {})[step] = cell
+        for step in kind.steps if kind is ALL[0] or only in kind.name else ():
+            if kept.cell(kind.name, step).startswith("ok"):
+                continue
+            cell, verdict = _cell(kind, step, template, scratch / f"{ALL.index(kind)}-{step}", kept)
+            kept.keep(kind.name, step, cell, verdict)
             print(f"{kind.name} x {step}: {cell}", file=sys.stderr, flush=True)
-    return whole
 
 
-def _cell(
-    kind: object, step: str, template: Path, folder: Path, control: dict[str, Verdict]
-) -> tuple[str, Verdict | None]:
+def _cell(kind: FaultKind, step: str, template: Path, folder: Path, kept: Kept) -> tuple[str, Verdict | None]:
     shutil.copytree(template, folder / "workspace")
     try:
-        verdict = play(kind, step, Bench(folder / "workspace"), folder / "there")  # type: ignore[arg-type]
+        verdict = play(kind, step, Bench(folder / "workspace"), folder / "there")
     except Exception as error:  # noqa: BLE001  the table names what failed
         traceback.print_exc()
         return f"FAILED: {str(error).splitlines()[0][:60]}", None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _judged(verdict, control, step), verdict
+    return _judged(verdict, kept, step), verdict
 
 
-def _judged(verdict: Verdict, control: dict[str, Verdict], step: str) -> str:
-    base = control.get("train", verdict)
-    if verdict.adapter != base.adapter:
+def _judged(verdict: Verdict, kept: Kept, step: str) -> str:
+    control = ALL[0].name
+    if verdict.adapter != (kept.verdict(control, "train") or verdict).adapter:
         return "FAILED: other weights"
-    if verdict.merged and verdict.merged != control.get("export", verdict).merged:
+    if verdict.merged and verdict.merged != (kept.verdict(control, "export") or verdict).merged:
         return "FAILED: another merged model"
     if verdict.pods:
         return f"FAILED: {verdict.pods} pods left"

@@ -33,7 +33,12 @@ def commands(readme: str) -> list[str]:
 
 def walk_through(readme: str) -> list[str]:
     lines = commands(readme)
-    return lines[lines.index("millhand init bikes") :]
+    return lines[lines.index("millhand init bikes") : lines.index("millhand up l4 --dry-run")]
+
+
+def remote_walk_through(readme: str) -> list[str]:
+    lines = commands(readme)
+    return lines[lines.index("millhand up l4 --dry-run") :]
 
 
 def test_both_languages_say_the_same_commands_and_open_with_the_two() -> None:
@@ -46,6 +51,7 @@ def test_both_languages_say_the_same_commands_and_open_with_the_two() -> None:
 
 def test_every_command_is_run_by_some_test() -> None:
     known = {*ELSEWHERE, "make run", "millhand demo", *walk_through("README.md")}
+    known |= set(remote_walk_through("README.md"))  # tests/integration/test_readme_remote.py
     assert set(commands("README.md")) == known
 
 

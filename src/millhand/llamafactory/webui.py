@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from millhand.llamafactory.yaml import dump_value
@@ -44,6 +45,26 @@ SAME = (
     "pref_beta", "pref_ftx", "pref_loss", "use_galore", "use_apollo", "use_badam", "loraplus_lr_ratio",
 )  # fmt: skip
 _AS_TEXT = ("learning_rate", "num_train_epochs", "max_grad_norm", "max_samples")
+# What LLaMA-Factory and transformers take where a config says nothing; the page's own defaults are others.
+_DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "cutoff_len": 2048,
+        "learning_rate": 5e-5,
+        "num_train_epochs": 3.0,
+        "max_grad_norm": 1.0,
+        "max_samples": 100000,
+        "per_device_train_batch_size": 8,
+        "gradient_accumulation_steps": 1,
+        "lr_scheduler_type": "linear",
+        "logging_steps": 500,
+        "save_steps": 500,
+        "warmup_steps": 0,
+        "val_size": 0,
+        "report_to": "none",
+        "lora_rank": 8,
+        "lora_dropout": 0.0,
+    }
+)
 # Elements of other tabs, or what the page works out by itself.
 _ELSEWHERE = frozenset(
     {"stage", "do_train", "model_name_or_path", "finetuning_type", "template", "quantization_bit",
@@ -135,6 +156,7 @@ def board_values(values: Mapping[str, Any]) -> dict[str, Any]:
         "train.compute_type": _precision(values),
         "train.extra_args": json.dumps(_extra(values), ensure_ascii=False),
     }
+    values = {**_DEFAULTS, "lora_alpha": 2 * int(values.get("lora_rank", 8)), **values}
     board |= {f"train.{_RENAMED.get(key, key)}": values[key] for key in (*SAME, *_RENAMED) if key in values}
     board |= {f"train.{key}": str(values[key]) for key in _AS_TEXT if key in values}
     if isinstance(values.get("lora_target"), str):
