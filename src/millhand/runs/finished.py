@@ -35,7 +35,12 @@ def open_ledger(workspace: Workspace) -> Ledger:
 
 def job_name(run: Run) -> str:
     """The job that trains a run."""
-    return f"train-{run.name}"
+    return training_job(run.name)
+
+
+def training_job(run: str) -> str:
+    """The job that trains the run of that name."""
+    return f"train-{run}"
 
 
 def config_path(run: Run) -> str:

@@ -21,6 +21,7 @@ from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.pods.sync.report import Progress, Report
 from millhand.pods.sync.transfer import Choice
 from millhand.runs.arming import address_of, arm
+from millhand.runs.finished import training_job
 from millhand.runs.moving import Way
 from millhand.runs.pod_ledger import PodEntry, PodLedger, open_pod_ledger
 from millhand.runs.release import Released, Releaser
@@ -92,10 +93,17 @@ class PodOnDemand(RemotePod):
         ledger = open_pod_ledger(self._workspace)
         mine = [entry for entry in ledger.entries(alive=True) if self._run and entry.owner == self._run]
         if not mine:
+            self._tell_delivered()
             return None
         entry = ledger.set(mine[-1].name, safe=True)
         self.close()
         return self._releaser.release(entry, why="its run is done")
+
+    def _tell_delivered(self) -> None:
+        """Let the idle rule end a pod that stays: what the run made there is home."""
+        if self._lease is not None and self._run:
+            with suppress(MillhandError):  # it is gone already, or trained nothing of this run
+                self._lease.delivered(training_job(self._run))
 
     def _reach(self) -> SshPod:
         renting = self._renting
