@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import select
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Dict, Tuple  # noqa: UP035 - Python 3.8
 
@@ -52,9 +53,9 @@ class Client:
         wire.send(self._writer, header, payload)
         self._writer.flush()
 
-    def gone(self, within_s: float = 0.0) -> bool:
-        """Wait so long, or until a child ends, and say whether the client hung up."""
-        ready, _, _ = select.select([self._reader, self._woken], [], [], within_s)
+    def gone(self, within_s: float = 0.0, others: Sequence[int] = ()) -> bool:
+        """Wait so long, or until a child ends or another descriptor is ready, and say whether it hung up."""
+        ready, _, _ = select.select([self._reader, self._woken, *others], [], [], within_s)
         if self._woken in ready:
             os.read(self._woken, 4096)
         return self._reader in ready and not self._reader.peek(1)

@@ -16,12 +16,14 @@ import hashlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +36,7 @@ LINGER_S = 600.0
 OLD_S = 3600.0
 POLL_S = 0.25
 MARK = "MILLHAND_CALL"
+_PART = 1 << 16
 LIMIT = 16 << 20  # of each stream: a container's /dev/shm often has 64 MiB
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of this user's own is made in it, and checked
 
@@ -168,6 +171,33 @@ def _end_orphan(folder: Path) -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
+class _Printed:
+    """What a command prints, taken from its pipes as it comes: a file of its own could fill the memory."""
+
+    def __init__(self, pipes: list[IO[bytes] | None], kept: Sequence[IO[bytes]]) -> None:
+        self._kept = {pipe.fileno(): file for pipe, file in zip(pipes, kept) if pipe}  # noqa: B905 - 3.8
+        self._left = dict.fromkeys(self._kept, LIMIT)
+        self.open = list(self._kept)
+        for pipe in self.open:
+            os.set_blocking(pipe, False)
+
+    def fault(self) -> str | None:
+        """Whether it was more than is kept."""
+        return f"it printed more than {LIMIT >> 20} MiB" if min(self._left.values()) <= 0 else None
+
+    def take(self) -> None:
+        """Keep what has come, up to the limit."""
+        for pipe in list(self.open):
+            with contextlib.suppress(BlockingIOError):
+                while self._left[pipe] > 0:
+                    data = os.read(pipe, min(_PART, self._left[pipe]))
+                    if not data:
+                        self.open.remove(pipe)
+                        break
+                    self._kept[pipe].write(data)
+                    self._left[pipe] -= len(data)
+
+
 class _Call:
     """One command that this agent runs."""
 
@@ -179,21 +209,28 @@ class _Call:
 
     def run(self, stdin: bytes) -> None:
         """Run it and leave how it ended in ``done``."""
-        try:
-            process = self._start(stdin)
-        except (OSError, ValueError) as error:
-            self._end({"code": 127, "fault": str(error)})
-            return
-        fault = self._watch(process)
+        with contextlib.ExitStack() as files:
+            kept = [files.enter_context((self._folder / name).open("wb")) for name in ("out", "err")]
+            try:
+                process = files.enter_context(self._start(stdin))
+            except (OSError, ValueError) as error:
+                end = {"code": 127, "fault": str(error)}
+            else:
+                end = self._attended(process, kept)
+        self._end(end)
+
+    def _attended(self, process: subprocess.Popen[bytes], kept: Sequence[IO[bytes]]) -> dict[str, Any]:
+        printed = _Printed([process.stdout, process.stderr], kept)
+        fault = self._watch(process, printed)
         if fault is not None:
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
-        self._end({"code": process.wait(), "fault": fault})
+        code = process.wait()
+        printed.take()
+        return {"code": code, "fault": fault or printed.fault()}
 
     def _start(self, stdin: bytes) -> subprocess.Popen[bytes]:
-        with contextlib.ExitStack() as files:
-            out, err = (files.enter_context((self._folder / name).open("wb")) for name in ("out", "err"))
-            given = files.enter_context(tempfile.TemporaryFile(dir=str(self._folder)))
+        with tempfile.TemporaryFile(dir=str(self._folder)) as given:
             given.write(stdin)
             given.seek(0)
             return subprocess.Popen(
@@ -201,19 +238,21 @@ class _Call:
                 cwd=str(self._cwd),
                 env={**base_environment(), **self._order["env"], MARK: self._folder.name},
                 stdin=given,
-                stdout=out,
-                stderr=err,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
             )
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> str | None:
+    def _watch(self, process: subprocess.Popen[bytes], printed: _Printed) -> str | None:
         """Wait for its end, or say why it has to be ended."""
         here = True
         while process.poll() is None:
-            here = here and not self._client.gone(POLL_S)
-            if not here:
-                time.sleep(POLL_S)
-            fault = self._fault(here)
+            if here:
+                here = not self._client.gone(POLL_S, printed.open)
+            else:
+                select.select(printed.open, [], [], POLL_S)
+            printed.take()
+            fault = self._fault(here) or printed.fault()
             if fault is not None and process.poll() is None:
                 return fault
         return None
@@ -223,8 +262,6 @@ class _Call:
             return f"not done after {self._timeout_s:.0f} s"
         if (self._folder / "cancel").exists():
             return "cancelled"
-        if max((self._folder / name).stat().st_size for name in ("out", "err")) > LIMIT:
-            return f"it printed more than {LIMIT >> 20} MiB"
         if not here and time.time() - self._last_wanted() > LINGER_S:
             return "nobody was left to wait for it"
         return None
@@ -236,8 +273,6 @@ class _Call:
         return wanted.stat().st_mtime
 
     def _end(self, end: dict[str, Any]) -> None:
-        for name in ("out", "err"):
-            (self._folder / name).touch()
         temporary = self._folder / "done.tmp"
         temporary.write_text(json.dumps(end), encoding="utf-8")
         temporary.rename(self._folder / "done")

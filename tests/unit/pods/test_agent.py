@@ -164,6 +164,26 @@ def test_a_call_is_made_once_however_often_it_is_asked_for(line: Line, root: Pat
         other.close()
 
 
+def test_a_command_ends_when_it_ends_whatever_it_leaves_running(line: Line) -> None:
+    answer, said = line.run("sh", "-c", "sleep 60 & echo $!")
+    assert answer["code"] == 0
+    assert runs(int(said))
+    os.kill(int(said), 9)
+
+
+def test_a_command_may_close_its_output_and_go_on(line: Line) -> None:
+    answer, said = line.run("sh", "-c", "echo out; echo err >&2; exec >&- 2>&-; sleep 0.5; exit 7")
+    assert (answer["code"], said) == (7, b"out\nerr\n")
+
+
+def test_a_command_may_print_much_on_both_streams_but_not_for_ever(line: Line) -> None:
+    code = "import sys; [(sys.stdout.write('o' * 99999), sys.stderr.write('e' * 99999)) for _ in range(100)]"
+    answer, said = line.run(sys.executable, "-c", code)
+    assert (answer["code"], answer["fault"], said) == (0, None, b"o" * 9999900 + b"e" * 9999900)
+    answer, said = line.run("yes")
+    assert (answer["code"], answer["fault"], len(said)) == (-9, "it printed more than 16 MiB", 16 << 20)
+
+
 SLEEP = "import os, time; open('up', 'w').write(str(os.getpid())); os.rename('up', 'there'); time.sleep(60)"
 
 
