@@ -7,6 +7,7 @@ estimate are fitted on one half and judged on the other.
 from __future__ import annotations
 
 import hashlib
+import random
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -45,18 +46,28 @@ _FIRST: dict[str, dict[str, Any]] = {
     "lora, two modules": {"lora_target": "q_proj,v_proj"},
     "qlora 8 bit": {"quantization_bit": 8},
 }
+_KINDS = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text", "exaone4", "gpt_neox")
 NO_MARGIN = Constants(context=0.0, reserve=0.0, work=1.0, margin=0.0)
 _FLOOR = 0.03  # the least margin, however well the fit went
 _GPUS_GB = (16, 24, 40, 48, 80, 94, 141)
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One training: a model, a method by name, rows of a micro-batch and their length in tokens."""
+    """One training: a model, a method by name, rows of a micro-batch and their length in tokens.
+
+    ``config`` is that of a made-up model; a model of the shipped table needs none.
+    """
 
     model: str
     method: str
     batch: int
     length: int
+    config: dict[str, Any] = {}
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The model's config."""
+        return self.config or table()[self.model].config
 
     @property
     def name(self) -> str:
@@ -116,11 +127,35 @@ def cells(*, quick: bool = False) -> list[Cell]:
     return [*found[: len(SIZES) * len(_METHODS)], *first, *found[len(SIZES) * len(_METHODS) :]]
 
 
+def generated(number: int, seed: int = 7) -> list[Cell]:
+    """Trainings of made-up models: eight types, odd widths, large and small vocabularies, other dtypes."""
+    draw = random.Random(seed)
+    return [_generated(draw, index) for index in range(number)]
+
+
+def _generated(draw: random.Random, index: int) -> Cell:
+    kind = draw.choice(_KINDS)
+    heads, width = draw.choice([4, 8, 16]), draw.choice([32, 64, 128])
+    hidden = heads * width if kind == "gpt_neox" else draw.choice([256, 512, 1024])
+    config = {
+        "model_type": kind, "hidden_size": hidden, "intermediate_size": hidden * draw.choice([2, 3, 4]),
+        "num_hidden_layers": draw.choice([4, 8]), "num_attention_heads": heads,
+        "num_key_value_heads": draw.choice([keys for keys in (1, 2, 4, 8, 16) if heads % keys == 0]),
+        "vocab_size": draw.choice([2000, 16000, 64000]), "tie_word_embeddings": draw.random() < 0.5,
+        "torch_dtype": draw.choice(["bfloat16", "bfloat16", "bfloat16", "float16", "float32"]),
+        **({} if kind == "gpt_neox" else {"head_dim": width}),
+    }  # fmt: skip
+    method = draw.choice(
+        [name for name in ("lora", *_FIRST) if name not in ("lora, two modules", "qlora 8 bit")]
+    )
+    size = draw.choice([1, 2, 4]), draw.choice([256, 512, 1024, 2048])
+    return Cell(f"made-up/{kind}-{index}", method, *size, config)
+
+
 def predicted(cell: Cell, constants: Constants) -> Peak:
     """The estimate of a cell."""
-    base = table()[cell.model]
     setup = read_setup(Given(cell.settings, shipped(), Path()))
-    return estimate(read_shape(base.config, cell.model), setup, Load(cell.batch, cell.length), constants)
+    return estimate(read_shape(cell.shape, cell.model), setup, Load(cell.batch, cell.length), constants)
 
 
 def fit(measured: Sequence[Measured]) -> Constants:

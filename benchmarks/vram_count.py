@@ -16,7 +16,6 @@ import weakref
 from typing import Any
 
 from benchmarks.vram_cells import Cell, Measured
-from millhand.training.estimate.models import table
 
 _ROUND = 512  # bytes that CUDA's allocator rounds up to
 # An optimiser's numbers are not counted but added: the first step has none, every later one has.
@@ -56,7 +55,7 @@ def _model(torch: Any, cell: Cell) -> Any:
     adapter = importlib.import_module("llamafactory.model.adapter")
     checkpointing = importlib.import_module("llamafactory.model.model_utils.checkpointing")
     settings = dict(cell.settings)
-    config = transformers.AutoConfig.for_model(**table()[cell.model].config)
+    config = transformers.AutoConfig.for_model(**cell.shape)
     config.use_cache = False
     config._attn_implementation = "eager" if settings.get("flash_attn") == "disabled" else "sdpa"
     of_model = {"disable_gradient_checkpointing": settings.get("disable_gradient_checkpointing", False)}

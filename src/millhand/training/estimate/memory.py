@@ -240,7 +240,7 @@ class _Estimate:
         logits = find_logits(shape, setup, self.trained)
         every, buffers, casts = self.gradients(), self._buffers(), self._casts()
         before = every if setup.accumulation > 1 else 0.0
-        held = casts.kept if not setup.checkpointing else casts.kept / shape.layers
+        held = casts.kept
         forward = Moment(before, tokens * kept, tokens * logits.forward, buffers + casts.forward)
         head = self._head()
         loss = Moment(before, tokens * kept, tokens * logits.backward, buffers + held)
@@ -280,16 +280,24 @@ class _Estimate:
 
         Of a trained float32 leaf the copy is kept until the forward pass ends
         (``aten/src/ATen/autocast_mode.cpp``); of a frozen weight of another type it is made anew for each
-        use. Either is kept for the backward pass where nothing is recomputed: one layer's, where it is.
+        use. Either is kept for the backward pass: of all layers, or of the one that is worked out anew; of
+        the output layer, which is never worked out anew, always.
         """
         if not self.setup.mixed:
             return Casts(0.0, 0.0)
+        shape, other = self.shape, casts_weights(self.shape, self.setup)
         trained = 0.0 if self.precision.trained == 2 else 2.0 * self.trained.parameters
-        frozen = 0.0
-        if casts_weights(self.shape, self.setup) and not self.trained.own and not self.setup.bits:
-            frozen = 2.0 * (self.shape.layers * self.shape.layer_linears + self.shape.embedding)
-        alive = frozen / self.shape.layers if self.setup.checkpointing else frozen
-        return Casts(trained + alive, trained + frozen)
+        frozen = 2.0 * self._layers() * shape.layer_linears if other and not self.setup.bits else 0.0
+        frozen = 0.0 if self.trained.own else frozen
+        cached = self.trained.head and trained > 0
+        head = 2.0 * shape.embedding if other or cached else 0.0
+        if not self.setup.checkpointing:
+            every = trained + frozen + (0.0 if cached else head)
+            return Casts(every, every)
+        return Casts(
+            trained + frozen / shape.layers + (0.0 if cached else head),
+            (trained + frozen) / shape.layers + head,
+        )
 
     def _head(self) -> float:
         """The gradient of a trained output layer: in 16 bit as it is computed, then cast."""
