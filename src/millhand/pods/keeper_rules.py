@@ -22,6 +22,7 @@ SETTLE_S = 60.0  # after the API took the end: when to ask again if this still r
 LONGEST_WAIT_S = 60.0
 BLIND_S = 120.0  # an older look says nothing of idleness: the volume may hang
 REFUSALS = 3
+RESTART_S = 600.0
 
 
 class Keeper:
@@ -71,7 +72,9 @@ class Keeper:
         gap_s = max(0.0, uptime() - past["uptime_s"] if same_host else now - past["heartbeat_s"])
         self.terms.update(terms)
         self.held_s = past["held_s"] + gap_s
-        self.spent_usd = past["spent_usd"] + (0.0 if revived else self._cost(gap_s))
+        # A restart takes minutes; whoever was away for longer was stopped, and cost nothing.
+        billed_s = gap_s if past["boot"] == key else min(gap_s, RESTART_S)
+        self.spent_usd = past["spent_usd"] + (0.0 if revived else self._cost(billed_s))
         if revived:
             self.revived_until = uptime() + self.terms["revive_minutes"] * 60
 

@@ -129,3 +129,21 @@ def test_how_a_pod_is_ended(
     keeper.scout.look = Look(1000.0, undelivered=undelivered)
     keeper.refusals = refusals
     assert [(body or {"action": "DELETE"})["action"] for _, _, body in keeper.forms()] == forms
+
+
+@pytest.mark.parametrize(
+    ("restarted", "away_s", "billed_s"), [(False, 7200, 7200), (True, 300, 300), (True, 7200, 600)]
+)
+def test_what_a_pod_cost_while_nobody_counted(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, restarted: bool, away_s: float, billed_s: float
+) -> None:
+    monkeypatch.setattr(keeper_rules, "boot_key", lambda: "host/2")
+    past = {
+        "pod": "pod", "phase": "held", "boot": "host/1" if restarted else "host/2", "uptime_s": 1000 - away_s,
+        "heartbeat_s": 0.0, "held_s": 60.0, "spent_usd": 1.0, "terms": dict(keeper.terms), "given": {},
+        "armed_s": 0.0, "boots": 1, "keepers": 1, "restarts": [],
+    }  # fmt: skip
+    keeper.take_up(past)
+    assert keeper.held_s == 60 + away_s
+    assert keeper.spent_usd == pytest.approx(1 + billed_s / 3600)
+    assert keeper.story["boots"] == (2 if restarted else 1)
