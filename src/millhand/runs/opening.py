@@ -34,7 +34,7 @@ def _on_demand(workspace: Workspace, pod_file: PodFile, say: Say) -> Pod:
     from millhand.pods.runpod.client import open_account
     from millhand.runs.on_demand import PodOnDemand
 
-    return PodOnDemand(workspace, pod_file, open_account(workspace), say)
+    return PodOnDemand(workspace, pod_file, open_account(workspace, tell=say), say)
 
 
 def _over_ssh(

@@ -14,3 +14,8 @@ agent of its own::
 
 paramiko is imported by the modules in here, and these only where an SSH pod is used.
 """
+
+import logging
+
+# paramiko logs what it also raises; without a handler Python would print that to the user's terminal.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
