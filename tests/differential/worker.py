@@ -139,6 +139,8 @@ def damage(loaded: Any, data: Any, stage: str, template: Any, tokenizer: Any) ->
     """What is wrong with the rows that came through; empty where nothing is."""
     if not all(str(entry.get("file_name")).endswith(".jsonl") for entry in entries(data)):
         return ""
+    if any(entry.get("num_samples") for entry in entries(data)):
+        return lost_rows(loaded, data, stage)
     mixed = data.mix_strategy != "concat" or data.packing or data.val_size or data.eval_dataset
     if data.streaming or stage != "sft" or mixed or data.max_samples:
         return lost_rows(loaded, data, stage)

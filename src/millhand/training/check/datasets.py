@@ -127,7 +127,11 @@ def _columns(info: Info, name: str, tally: Tally) -> Iterator[Finding]:
         elif column is not None and column not in there and tally.rows:
             near = did_you_mean(column, there) or f"There are {', '.join(there)}."
             yield _missing(info, (name, "columns", member), f"No row has a column {column!r}.", column, near)
-    if entry.get("formatting", "alpaca") == "alpaca" and "columns" in entry:
+    alpaca = entry.get("formatting", "alpaca") == "alpaca"
+    if alpaca and mapped["kto_tag"] and mapped["response"] is None:
+        message = "`columns` maps a label and no answer that it is for."
+        yield _missing(info, (name, "columns"), message, "None", 'Add "response": COLUMN.')
+    if alpaca and "columns" in entry:
         yield from _unmapped(info, name, there, mapped)
 
 
