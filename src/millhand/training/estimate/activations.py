@@ -102,17 +102,24 @@ def _attention(shape: Shape, setup: Setup, precision: Precision, length: int) ->
     keys = shape.keys if setup.attention == "flash" else shape.queries
     fused = shape.queries if shape.fused_qkv else 0
     saved = precision.compute * (2 * shape.queries + 2 * keys + fused) + _FLOAT * shape.heads
-    if setup.attention == "eager" or shape.eager_only:
-        saved += (_FLOAT + 2 * precision.compute) * shape.heads * length
+    if eager(shape, setup):
+        # softmax in float32 and its 16-bit copy; soft-capping (gemma2) keeps two more
+        capped = 2 * precision.compute if shape.eager_only else 0
+        saved += (_FLOAT + precision.compute + capped) * shape.heads * length
     return saved
+
+
+def eager(shape: Shape, setup: Setup) -> bool:
+    """Whether attention keeps a score for every pair of tokens: asked for, or all that the model can."""
+    return setup.attention == "eager" or (shape.eager_only and setup.attention != "flash")
 
 
 def layer_work(shape: Shape, setup: Setup, trained: Trainable, precision: Precision, length: int) -> float:
     """Bytes a token that the backward pass of one layer needs beside what the layer kept."""
     inner = (3 if shape.mlp == "gated" else 2) * precision.compute * shape.intermediate
     outer = (3 * _FLOAT if trained.adapted or trained.own else _FLOAT) * shape.hidden
-    if setup.attention == "eager" or shape.eager_only:
-        inner = max(inner, (2 * _FLOAT + precision.compute) * shape.heads * length)
+    if eager(shape, setup):
+        inner = max(inner, 2 * _FLOAT * shape.heads * length)
     return inner + outer
 
 

@@ -16,6 +16,7 @@ from millhand.errors import UsageError
 from millhand.training.estimate.activations import (
     casts_weights,
     checkpoint,
+    eager,
     find_logits,
     find_precision,
     layer_saved,
@@ -27,6 +28,7 @@ from millhand.training.estimate.shapes import Shape
 from millhand.training.estimate.trainable import find_trainable
 
 Phase = Literal["forward", "loss", "layer", "evaluation"]
+_EAGER_MASK_BYTES = 10  # two kinds of mask where layers slide, each with numbers of the scores' own size
 _MASK_BYTES = 3  # a boolean mask of every pair of tokens, and the copy that the kernel adds to the scores
 
 # Bytes a trained parameter that an optimiser keeps. Source of each: its own class in torch, transformers or
@@ -273,7 +275,9 @@ class _Estimate:
 
     def _mask(self) -> float:
         """Bytes a token of the mask of padded rows: one number for every token of the row."""
-        return 0.0 if self.setup.attention == "flash" else _MASK_BYTES * self.load.length
+        if self.setup.attention == "flash":
+            return 0.0
+        return (_EAGER_MASK_BYTES if eager(self.shape, self.setup) else _MASK_BYTES) * self.load.length
 
     def _casts(self) -> Casts:
         """Copies of weights in autocast's own type.
