@@ -148,6 +148,8 @@ def find_logits(shape: Shape, setup: Setup, trained: Trainable) -> Logits:
     per = 2 + 2 * _FLOAT + (_FLOAT if setup.upcast_head else 0)
     per += 2 if shape.embedding_names[1] in trained.adapted else 0
     back = 3 * _FLOAT
+    if shape.eager_only:  # gemma2 caps its logits: tanh keeps its result
+        per, back = per + 4, back + 2
     if setup.stage in ("dpo", "kto"):
         per, back = per + _FLOAT, back + 2 * _FLOAT
     return Logits(per * shape.vocab, back * shape.vocab)
