@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +102,16 @@ class _Pull:
             self._transfer.found(refused(path, why, "sync.missing"))
 
     def _listed(self, path: str) -> Iterator[list[Entry]]:
-        header, rows = self._crew.call({"do": "list", "path": path})
-        while True:
+        asked: Future[Answer] | None = self._crew.leader.ask({"do": "list", "path": path})
+        start = "" if path == "." else f"{path}/"
+        while asked is not None:
+            header, rows = asked.result()
             page = [from_row(row) for row in unpack(rows)]
-            start = "" if path == "." else f"{path}/"
             if not all(entry.path == path or entry.path.startswith(start) for entry in page):
                 raise ValueError("it offers what was not asked for")
+            more = bool(header.get("more"))  # asked for before this page is worked on
+            asked = self._crew.leader.ask({"do": "list", "path": None}) if more else None
             yield page
-            if not header.get("more"):
-                break
-            header, rows = self._crew.call({"do": "list", "path": None})
         for where, why in header.get("problems", ()):
             self._transfer.found(refused(str(where), f"it cannot be read there: {why}", "sync.unreadable"))
 

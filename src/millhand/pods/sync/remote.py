@@ -44,7 +44,7 @@ from millhand.pods.sync.names import RefusedError, is_secret
 from millhand.pods.sync.packing import deflate, from_row, inflate, pack, to_row, unpack
 from millhand.pods.sync.store import FULL, MismatchError, Store
 
-PAGE = 4000
+PAGE = 1000
 _MOST = 64 * BLOCK
 if TYPE_CHECKING:
     Answer = tuple[dict[str, Any], bytes]
