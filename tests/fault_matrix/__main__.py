@@ -90,7 +90,9 @@ def _play_all(template: Path, scratch: Path, only: str, kept: Kept) -> None:
         for step in kind.steps if kind is ALL[0] or only in kind.name else ():
             if kept.cell(kind.name, step).startswith("ok"):
                 continue
-            cell, verdict = _cell(kind, step, template, scratch / f"{ALL.index(kind)}-{STEPS.index(step)}", kept)
+            cell, verdict = _cell(
+                kind, step, template, scratch / f"{ALL.index(kind)}-{STEPS.index(step)}", kept
+            )
             kept.keep(kind.name, step, cell, verdict)
             print(f"{kind.name} x {step}: {cell}", file=sys.stderr, flush=True)
 

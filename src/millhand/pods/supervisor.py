@@ -27,6 +27,7 @@ environment, for when the supervisor was killed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -52,6 +53,7 @@ from millhand.pods.job_watch import Watch
 MODULES = ("millhand.pods.job_processes", "millhand.pods.job_watch", "millhand.pods.supervisor")
 ENTRY = "import sys; sys.exit(millhand.pods.supervisor.main())"
 POLL_S = 0.2
+_BLOCK, _LOOKS = 4096, 5  # a file of whole blocks can be written over where no new one is to be had
 HEARTBEAT_S = 2.0
 LOCK_S = 5.0
 ENDING_S = 5.0
@@ -66,11 +68,16 @@ KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 def read_state(folder: Path) -> dict[str, Any]:
     """Read state.json; an empty one where the job has not begun."""
-    try:
-        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return state
+    for _look in range(_LOOKS):  # on a full disk it is written in place: a look may fall into the middle
+        try:
+            state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            time.sleep(0.02)
+        else:
+            return state
+    return {}
 
 
 def is_locked(folder: Path) -> bool:
@@ -192,13 +199,35 @@ def _end_all(job: int, folder: Path) -> bool:
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
-    """Replace state.json whole: a reader sees the old one or the new one."""
-    temporary = folder / f"state.json.{os.getpid()}.tmp"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / "state.json")
+    """Replace state.json whole: a reader sees the old one or the new one.
+
+    A full disk has no room for a second one; then the first is written over, in the blocks that it has.
+    """
+    temporary, data = folder / f"state.json.{os.getpid()}.tmp", _blocks(state)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / "state.json")
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        _write_over(folder / "state.json", data)
+
+
+def _blocks(state: dict[str, Any]) -> bytes:
+    data = json.dumps(state).encode("utf-8")
+    return data + b" " * (-len(data) % _BLOCK)
+
+
+def _write_over(path: Path, data: bytes) -> None:
+    with path.open("r+b", buffering=0) as file:
+        if len(data) > file.seek(0, os.SEEK_END):
+            raise OSError(errno.ENOSPC, "the disk is full", str(path))
+        rest = b" " * (file.tell() - len(data))
+        file.seek(0)
+        file.write(data + rest)
 
 
 class _Story:
