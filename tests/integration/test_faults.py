@@ -16,12 +16,10 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 KINDS = {kind.name.split(":")[0]: kind for kind in ALL}
 SLICE = [
     ("client SIGKILL", "rent"),
-    ("connection cut", "train"),
     ("client machine gone for good", "train"),
     ("pod restart", "train"),
     ("pod gone", "train"),
     ("second client", "sync up"),
-    ("client SIGKILL", "fetch"),
 ]
 
 
