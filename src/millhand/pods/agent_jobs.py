@@ -124,10 +124,9 @@ def start(_client: Client, root: Path, order: dict[str, Any], payload: bytes) ->
 def _is_started(folder: Path, token: str) -> bool:
     """Whether this very start has been made; else the folder is made ready for it."""
     (folder / "lock").touch()
-    alive = supervisor.is_busy(folder)
     if _token(folder) == token:
-        return alive or bool(supervisor.read_state(folder))
-    if alive:
+        return supervisor.is_alive(folder) or bool(supervisor.read_state(folder))
+    if supervisor.is_busy(folder):
         raise RefusedError("busy", f"Job {folder.name} is running already.")
     for leftover in ("state.json", "stop", "stop.heard", "log.txt", "tether"):
         with contextlib.suppress(FileNotFoundError):
@@ -233,7 +232,7 @@ def renew(_client: Client, root: Path, order: dict[str, Any], _payload: bytes) -
 def stop(client: Client, root: Path, order: dict[str, Any], _payload: bytes) -> Answer:
     """``name``, ``grace_s``: ask for the job's end and wait for it; done here where no supervisor hears."""
     folder, grace_s = job_folder(root, order["name"]), float(order["grace_s"])
-    if supervisor.is_busy(folder):
+    if supervisor.is_alive(folder):
         _stop(client, folder, grace_s)
     return told(folder), b""
 
@@ -242,7 +241,7 @@ def _stop(client: Client, folder: Path, grace_s: float) -> None:
     asked = _ask(folder, grace_s)
     heard_by = time.monotonic() + (HEARD_S if asked else 0)
     deadline = time.monotonic() + grace_s + HEARD_S
-    while supervisor.is_busy(folder) and time.monotonic() < deadline:
+    while supervisor.is_alive(folder) and time.monotonic() < deadline:
         if time.monotonic() >= heard_by:
             heard_by = float("inf")
             if not asked or (folder / "stop").exists():
@@ -263,7 +262,7 @@ def _ask(folder: Path, grace_s: float) -> bool:
 
 def _end(folder: Path) -> None:
     deadline = time.monotonic() + END_S
-    while supervisor.is_busy(folder) and time.monotonic() < deadline:
+    while supervisor.is_alive(folder) and time.monotonic() < deadline:
         supervisor.kill(folder, supervisor.read_state(folder).get("pid"))
         time.sleep(supervisor.POLL_S)
     with contextlib.suppress(OSError):
@@ -273,6 +272,6 @@ def _end(folder: Path) -> None:
 def forget(_client: Client, root: Path, order: dict[str, Any], _payload: bytes) -> Answer:
     """``name``: what is kept of it is removed, unless it is alive."""
     folder = job_folder(root, order["name"])
-    if not supervisor.is_busy(folder):
+    if not supervisor.is_alive(folder):
         shutil.rmtree(str(folder), ignore_errors=True)
     return {}, b""
