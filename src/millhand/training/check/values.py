@@ -71,7 +71,7 @@ _ALWAYS = frozenset(
 # Whole numbers for which another number does as well.
 _LOOSE = ("lora_alpha", "max_new_tokens", "save_total_limit")
 # Where neither 0 nor "false" does for false: transformers' and torch's own checks.
-_STRICT = ("use_cache", "dataloader_drop_last")
+_STRICT = ("use_cache", "dataloader_drop_last", "use_v1_kernels")
 # What only a method, a stage or an evaluation looks at.
 _FAMILIES: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
     {
