@@ -53,6 +53,7 @@ bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
 	$(BIN)/python -m benchmarks.ssh
 	$(BIN)/python -m benchmarks.documents
 	$(BIN)/python -m benchmarks.check
+	$(BIN)/python -m benchmarks.remote_run
 
 install: $(VENV)/.installed  ## the environment that trains, in $(VENV)
 dev: $(VENV)/.dev            ## the same, with what the tests need

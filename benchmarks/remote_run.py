@@ -1,11 +1,11 @@
-"""A run on another machine, beside the same `llamafactory-cli train` typed on that machine: seconds, interleaved.
+"""A run on another machine, beside the same `llamafactory-cli train` typed there: seconds, interleaved.
 
     python -m benchmarks.remote_run [ROUNDS]
 
-The machine is a loopback sshd with a workspace of its own; the model is the tiny one. The first figure is all
-of `millhand train --pod` (check, connect, sync, train, verify, fetch) less the trainer's own time by hand; the
-second is the time from `millhand attach` to its first line, of a run that trains. Needs an sshd (Debian:
-openssh-server) and the training environment.
+The machine is a loopback sshd with a workspace of its own; the model is the tiny one. First all of `millhand
+train --pod` (check, connect, sync, train, verify, fetch) beside the trainer by hand; then the time from
+`millhand attach` to its first line, of a run that trains. Needs an sshd (Debian: openssh-server) and the
+training environment.
 """
 
 from __future__ import annotations
