@@ -17,9 +17,9 @@ from tests.differential.mutations import config_case, dataset_case
 
 pytestmark = pytest.mark.real
 
-GENERATED = 12
+GENERATED = 16
 # every so many of the cases by hand; all of them are put to the check in tests/unit/training
-CONFIGS, ROWS = 6, 3
+CONFIGS, ROWS = 4, 2
 
 
 @pytest.fixture(scope="module")

@@ -166,7 +166,8 @@ class AlpacaJudge(_Base):
             if fault or isinstance(answer, str):
                 return fault or _empty([answer])
             # processor/feedback.py takes the other, empty, answer for a wanted one that is null
-            return "data.empty-answer" if tag and answer is None else "data.not-text"
+            spared = tag and answer is None and self.stage == "kto"
+            return "data.empty-answer" if spared else "data.not-text"
         pair = [self.value(row, "chosen"), self.value(row, "rejected")] if self.ranking else []
         if pair and all(isinstance(text, str) for text in pair):
             return self.answers(2, labelled=False) or _empty(pair)
