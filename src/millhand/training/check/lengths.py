@@ -126,7 +126,7 @@ class Ruler:
     """Counts the rows of one part of a file; ``budget`` bytes of text exactly, then a part of them."""
 
     def __init__(self, lengths: Lengths, stage: str, budget: int = BUDGET) -> None:
-        self.lengths, self.stage, self.budget = lengths, stage, budget
+        self.lengths, self.stage, self.budget, self.further = lengths, stage, budget, budget // 16
         self.cuts, self.stride = Cuts(), 1
         path = lengths.tokenizer
         self.count = _encoder(path, lengths.added) if path is not None else None
@@ -145,7 +145,7 @@ class Ruler:
         self._note(row, *self._cut(made()))
         self.budget -= size
         if self.budget <= 0:
-            self.stride, self.budget = self.stride * 2, BUDGET // 8
+            self.stride, self.budget = self.stride * 2, self.further
 
     def _bytes(self, dialogue: Dialogue) -> int:
         """The most tokens that a row can have."""
