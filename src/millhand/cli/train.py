@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand.cli.output import json_option, print_facts, print_json, say
-from millhand.cli.place import config_argument, open_place, pod_option
+from millhand.cli.place import config_argument, pod_option
 
 if TYPE_CHECKING:
     from millhand.runs.train import Trained
@@ -36,6 +36,7 @@ _LOSSES = ("loss", "eval_loss", "best_eval_loss")
 @click.option("--new", is_flag=True, help="Start a new run, whatever is there.")
 @click.option("--export", "exports", is_flag=True, help="Merge the adapter too, before a pod is given back.")
 @click.option("--keep", is_flag=True, help="Do not give the rented pod back; `millhand down` does.")
+@click.option("--anyway", is_flag=True, help="Rent even where the estimate says that it does not fit.")
 @pod_option
 @json_option
 def train(
@@ -45,6 +46,7 @@ def train(
     new: bool,
     exports: bool,
     keep: bool,
+    anyway: bool,
     pod_name: str,
     as_json: bool,
 ) -> None:
@@ -52,11 +54,22 @@ def train(
     from millhand.cli.watch import TrainingBar
     from millhand.errors import UsageError
     from millhand.runs.export import Exporting
+    from millhand.runs.foresight import foresee
+    from millhand.runs.opening import open_pod
     from millhand.runs.train import Training
+    from millhand.training.project import open_project
+    from millhand.workspace import find_workspace
 
     if new and (resume or run_name):
         raise UsageError("--new starts a run; --resume and --run go on with one.", mend="Give one of them.")
-    workspace, project, pod = open_place(config, pod_name)
+    workspace = find_workspace()
+    project = open_project(workspace, config)
+    pod = open_pod(
+        workspace,
+        pod_name,
+        say,
+        foresee=lambda pod_file: foresee(workspace, project, pod_file, say, anyway=anyway),
+    )
     with TrainingBar() as bar:
         training = Training(workspace, pod, project, bar)
         trained = training.train(resume=resume, new=new, run_name=run_name)

@@ -43,11 +43,19 @@ class PodOnDemand(RemotePod):
         pod_file: What may be rented.
         account: At RunPod.
         say: Is told what goes on.
+        foresee: Is asked before anything is rented: what it will cost, in dollars. It may refuse.
     """
 
-    def __init__(self, workspace: Workspace, pod_file: PodFile, account: RunPod, say: Say) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        pod_file: PodFile,
+        account: RunPod,
+        say: Say,
+        foresee: Callable[[], float | None] = lambda: None,
+    ) -> None:
         super().__init__(workspace, pod_file, say)
-        self._account = account
+        self._account, self._foresee = account, foresee
         self._run = ""
         self._lease: PodLease | None = None
 
@@ -110,6 +118,8 @@ class PodOnDemand(RemotePod):
         folder = renting.workspace_there
         if renting.there() is None:
             renting = dataclasses.replace(renting, run=self._run)
+            if renting.there() is None:
+                renting = dataclasses.replace(renting, estimate_usd=self._foresee())
         place = renting.rent()
         arm(self._workspace, place, folder=folder, releaser=self._releaser)
         python, address = renting.spec.python, self._address(place)

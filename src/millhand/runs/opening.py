@@ -14,8 +14,25 @@ from millhand.workspace import Workspace
 Say = Callable[[str], None]
 
 
-def open_pod(workspace: Workspace, name: str, say: Say, *, accept_host_key: bool = False) -> Pod:
+Foresee = Callable[[str], float | None]
+
+
+def open_pod(
+    workspace: Workspace,
+    name: str,
+    say: Say,
+    *,
+    accept_host_key: bool = False,
+    foresee: Foresee = lambda _: None,
+) -> Pod:
     """The pod that ``--pod NAME`` means. Nothing is rented or dialled before it is first used.
+
+    Args:
+        workspace: The client's.
+        name: A pod file, an ssh:// URL or ``local``.
+        say: Is told what goes on.
+        accept_host_key: Take the key that an SSH host shows now, although another one is kept.
+        foresee: Is asked with the pod file's name before it is rented: what that will cost. It may refuse.
 
     Raises:
         UsageError: There is none of that name, or no key to rent it with.
@@ -24,17 +41,17 @@ def open_pod(workspace: Workspace, name: str, say: Say, *, accept_host_key: bool
     pod_file = find_pod(workspace, name)
     spec = pod_file.spec
     if isinstance(spec, RunPodSpec):
-        return _on_demand(workspace, pod_file, say)
+        return _on_demand(workspace, pod_file, say, lambda: foresee(pod_file.name))
     if isinstance(spec, SshSpec):
         return _over_ssh(workspace, pod_file, spec, say, accept_host_key=accept_host_key)
     return LocalPod(workspace.root, spec.python) if spec.python else LocalPod(workspace.root)
 
 
-def _on_demand(workspace: Workspace, pod_file: PodFile, say: Say) -> Pod:
+def _on_demand(workspace: Workspace, pod_file: PodFile, say: Say, foresee: Callable[[], float | None]) -> Pod:
     from millhand.pods.runpod.client import open_account
     from millhand.runs.on_demand import PodOnDemand
 
-    return PodOnDemand(workspace, pod_file, open_account(workspace, tell=say), say)
+    return PodOnDemand(workspace, pod_file, open_account(workspace, tell=say), say, foresee)
 
 
 def _over_ssh(
