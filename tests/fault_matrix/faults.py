@@ -40,8 +40,8 @@ class FaultKind:
 
 
 def _cut(rented: Rented, _client: Client, _step: str) -> None:
-    for machine in rented.machines.machines.values():
-        machine.sshd.cut()
+    for sshd in rented.machines.sshds.values():
+        sshd.cut()
 
 
 def _cut_the_api(rented: Rented, step: str) -> None:

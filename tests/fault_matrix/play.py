@@ -66,7 +66,7 @@ def _mounts(rented: Rented) -> Iterator[None]:
     try:
         yield
     finally:
-        rented.machines.end_all()
+        rented.machines.close()
         if rented.volume.is_mount():
             subprocess.run(["umount", "-l", str(rented.volume)], check=True)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.conftest import Bench
-from tests.pod_machines import SshdMachines
 from tests.runpod_fake.clock import Clock
+from tests.runpod_fake.processes import SshdMachines
 from tests.runpod_fake.server import serving
 from tests.runpod_fake.state import FakePod, FakeRunPod
 
@@ -28,14 +28,6 @@ volume: {{name: millhand, size_gb: 100, path: {volume}}}
 python: {python}
 lease: {{hours: {hours}, spend_usd: 5, idle_minutes: {idle}}}
 """
-
-
-class _Account(FakeRunPod):
-    """The fake; its pods are logged in to as the user that runs the tests."""
-
-    def _direct(self, pod: FakePod) -> dict[str, Any] | None:
-        direct = super()._direct(pod)
-        return direct and {**direct, "username": getpass.getuser()}
 
 
 @dataclass
@@ -107,7 +99,8 @@ class Rented:
 def renting(bench: Bench, folder: Path) -> Iterator[Rented]:
     """The bench with an account at the fake, a pod file ``l4`` and nothing rented."""
     machines = SshdMachines(folder / "machines")
-    account = _Account(Clock(time.time(), 1.0), machines, provision_s=0.1, start_s=0.2, direct_null_s=0.1)
+    account = FakeRunPod(Clock(time.time(), 1.0), machines, provision_s=0.1, start_s=0.2, direct_null_s=0.1)
+    account.username = getpass.getuser()
     account.add_volume("millhand")
     account.log_hold_s = 0.2
     with serving(account) as url:
@@ -118,4 +111,4 @@ def renting(bench: Bench, folder: Path) -> Iterator[Rented]:
         finally:
             for client in bench.clients:
                 client.kill()
-            machines.end_all()
+            machines.close()

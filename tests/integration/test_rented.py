@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.conftest import Bench
 from tests.integration.rented import Rented, renting
+from tests.runpod_fake.processes import marked
 
 pytestmark = pytest.mark.real
 
@@ -28,4 +29,4 @@ def test_a_run_is_rented_trained_brought_home_and_its_pod_released(rented: Rente
     there = rented.there() / "outputs/qa/adapter_model.safetensors"
     assert hashlib.sha256(home.read_bytes()).digest() == hashlib.sha256(there.read_bytes()).digest()
     assert rented.pods() == [stranger]
-    assert not [pid for pod in rented.machines.machines for pid in rented.machines.processes(pod)]
+    rented.wait(lambda: not any(marked(pod) for pod in rented.machines.sshds), within_s=10)

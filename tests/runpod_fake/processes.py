@@ -114,8 +114,8 @@ class SshdMachines(ProcessMachines):
         """Start the pod's sshd anew."""
         sshd = self.sshds.get(pod_id)
         if sshd is None:
-            # a session of a real pod does not have the container's environment: only the mark is in it
-            sshd = self.sshds[pod_id] = Sshd(self.folder / pod_id, f"SetEnv {MARK}={pod_id}")
+            # a real session does not have the container's environment either; tests reach no hub
+            sshd = self.sshds[pod_id] = Sshd(self.folder / pod_id, f"SetEnv {MARK}={pod_id} HF_HUB_OFFLINE=1")
         sshd.port = free_port()
         make_key(sshd.folder / "host_key")
         key = self.environment(pod_id).get("PUBLIC_KEY", "")
