@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,8 +56,13 @@ class ProcessMachines:
         """Kill all that bears the pod's mark: as process 1 goes, so goes the container."""
         with self._lock:
             process = self._running.pop(pod_id, None)
-        for pid in marked(pod_id):
-            _kill(pid)
+        deadline = time.monotonic() + 10
+        while (left := marked(pod_id)) and time.monotonic() < deadline:  # one that just forks is missed once
+            for pid in left:
+                _kill(pid)
+            if process is not None:
+                process.poll()
+            time.sleep(0.01)
         if process is not None:
             process.wait()
 
