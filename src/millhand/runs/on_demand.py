@@ -121,6 +121,11 @@ class PodOnDemand(RemotePod):
             if renting.there() is None:
                 renting = dataclasses.replace(renting, estimate_usd=self._foresee())
         place = renting.rent()
+        if not renting.run:
+            idle = renting.spec.lease.idle_minutes
+            self._say(
+                f"It stays until `millhand down {self.name}`, or until it was idle for {idle:g} minutes."
+            )
         arm(self._workspace, place, folder=folder, releaser=self._releaser)
         python, address = renting.spec.python, self._address(place)
         ssh = open_ssh_pod(self._workspace, place.name, address, folder=folder, python=python, tell=self._say)
