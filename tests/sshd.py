@@ -33,6 +33,9 @@ MaxStartups 100
 LogLevel VERBOSE
 {extra}
 """
+# bash reads ~/.bashrc for a command over SSH unless it is started by another shell: a test is to be the same
+# whatever the user that runs it has there. Of several SetEnv lines sshd takes the first.
+_ENV = "SetEnv SHLVL=2"
 
 
 class Sshd:
@@ -77,7 +80,8 @@ class Sshd:
     def start(self) -> None:
         """Start it and wait until it listens."""
         assert _SSHD, "there is no sshd: apt-get install openssh-server"
-        config = _CONFIG.format(port=self.port, folder=self.folder, extra=self.extra)
+        extra = self.extra.replace("SetEnv", _ENV, 1) if "SetEnv" in self.extra else f"{_ENV}\n{self.extra}"
+        config = _CONFIG.format(port=self.port, folder=self.folder, extra=extra)
         (self.folder / "sshd_config").write_text(config)
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's empty folder for its helpers
