@@ -37,8 +37,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, tell: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold the lock that the file ``path`` stands for, waiting for whoever holds it.
+
+    Args:
+        path: A file of its own; it is made, and stays.
+        tell: Is called once where it has to wait.
 
     The system lets go of it when the process ends, however it ends.
     """
@@ -47,12 +51,16 @@ def locked(path: Path) -> Iterator[None]:
         if sys.platform == "win32":
             import msvcrt
 
-            while not _taken(lambda: msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)):
-                pass  # LK_LOCK itself waits 10 seconds
+            if not _taken(lambda: msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)):
+                tell()
+                while not _taken(lambda: msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)):
+                    pass  # LK_LOCK itself waits 10 seconds
         else:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _taken(lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+                tell()
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

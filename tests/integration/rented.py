@@ -96,12 +96,13 @@ class Rented:
 
 
 @contextmanager
-def renting(bench: Bench, folder: Path) -> Iterator[Rented]:
+def renting(bench: Bench, folder: Path, *, volume: bool = True) -> Iterator[Rented]:
     """The bench with an account at the fake, a pod file ``l4`` and nothing rented."""
     machines = SshdMachines(folder / "machines")
     account = FakeRunPod(Clock(time.time(), 1.0), machines, provision_s=0.1, start_s=0.2, direct_null_s=0.1)
     account.username = getpass.getuser()
-    account.add_volume("millhand")
+    if volume:
+        account.add_volume("millhand")
     account.log_hold_s = 0.2
     with serving(account) as url:
         rented = Rented(bench, account, machines, folder / "volume", url)

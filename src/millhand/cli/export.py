@@ -25,6 +25,9 @@ def export(config: str, run_name: str, pod_name: str, as_json: bool) -> None:
 
     workspace, project, pod = open_place(config, pod_name)
     exported = Exporting(workspace, pod, project, TrainingBar()).export(run_name)
+    released = pod.release()
+    if released is not None:
+        say(f"{released}")
     facts = {name: exported.facts[name] for name in ("parameters", "dtype", "question", "answer")}
     answer = {"run": exported.run.name, "folder": exported.folder, **facts}
     if as_json:

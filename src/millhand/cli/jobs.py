@@ -157,7 +157,9 @@ def _show_end(watching: Watched, followed: Followed, *, as_json: bool) -> int:
         }
         print_facts({name.replace("_", " "): value for name, value in named.items() if value is not None})
     well = status.phase == "exited" and status.exit_code == 0
-    say(f"Next: millhand train {run.project}" if well else mend or f"Look: millhand logs {run.name}")
+    from millhand.runs.places import again
+
+    say(f"Next: {again(run)}" if well else mend or f"Look: millhand logs {run.name}")
     return 0 if well else 1
 
 
@@ -229,7 +231,9 @@ def _show_stop(watching: Watched, stopped: Stopped, *, as_json: bool) -> None:
         print_json(answer)
     else:
         print_facts({name.replace("_", " "): value for name, value in answer.items() if value is not None})
-    say(f"Next: millhand train {run.project}" if stopped.finished else f"Next: millhand resume {run.name}")
+    from millhand.runs.places import again
+
+    say(f"Next: {again(run)}" if stopped.finished else f"Next: millhand resume {run.name}")
 
 
 @click.command(epilog=RESUME_EPILOG)

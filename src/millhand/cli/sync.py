@@ -47,13 +47,18 @@ def sync(
     """Bring the workspace's files to a pod (up), or what it made home (down)."""
     from millhand.pods.sync.transfer import Choice
     from millhand.runs.moving import move
+    from millhand.runs.watching import reached
     from millhand.workspace import find_workspace
 
     leaves = () if checkpoints or way == "up" else (_CHECKPOINTS,)
     choice = Choice(dry_run=dry_run, delete=delete, exclude=leaves)
-    pod = open_pod(find_workspace(), pod_name)
+    workspace = find_workspace()
     with _Bar() as bar:
-        report = move(pod, "up" if way == "up" else "down", list(paths), choice, bar)
+        if way == "up" and not dry_run:
+            report = move(open_pod(workspace, pod_name), "up", list(paths), choice, bar)
+        else:  # nothing is rented for looking, nor for what no pod has
+            with reached(workspace, pod_name, say) as pod:
+                report = move(pod, "up" if way == "up" else "down", list(paths), choice, bar)
     _show(report, as_json=as_json)
     report.check()
 

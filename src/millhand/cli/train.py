@@ -76,10 +76,11 @@ def train(
         merged = Exporting(workspace, pod, project, bar).export(trained.run.name) if exports else None
         if not keep:
             training.release()
-    _show(trained, merged.folder if merged else None, as_json=as_json)
+    there = "" if pod.shared else f" --pod {pod_name}"
+    _show(trained, merged.folder if merged else None, there, as_json=as_json)
 
 
-def _show(trained: Trained, merged: str | None, *, as_json: bool) -> None:
+def _show(trained: Trained, merged: str | None, there: str, *, as_json: bool) -> None:
     run = trained.run
     answer = {"run": run.name, "output_dir": run.output_dir, "again": trained.again, "curve": trained.curve}
     if as_json:
@@ -101,4 +102,4 @@ def _show(trained: Trained, merged: str | None, *, as_json: bool) -> None:
         "merged model": merged,
     }
     print_facts({name: value for name, value in facts.items() if value is not None})
-    say(f"Next: millhand {'chat' if merged else 'export'} {run.project}")
+    say(f"Next: millhand chat {run.project}" if merged else f"Next: millhand export {run.project}{there}")

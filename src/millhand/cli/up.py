@@ -77,7 +77,7 @@ def down(pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
 
     A pod whose data would be lost is refused. A pod that is not in this workspace's ledger is never touched.
     """
-    from millhand.errors import UsageError
+    from millhand.errors import MillhandError, UsageError
     from millhand.runs.standing import named
 
     releaser = open_releaser()
@@ -85,12 +85,21 @@ def down(pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
     if len(found) > 1 and not (all_ or pod):
         mend = f"Name one, or `--all`: {', '.join(entry.name for entry in found)}."
         raise UsageError(f"There are {len(found)} pods.", mend=mend)
-    done = [releaser.release(entry, stop=stop, lose=lose) for entry in found]
+    done, failed = [], []
+    for entry in found:
+        try:
+            done.append(releaser.release(entry, stop=stop, lose=lose))
+        except MillhandError as error:  # the others are to be ended all the same
+            failed.append(error)
+            say(f"{entry.name}: {error}")
     if as_json:
         print_json([asdict(one) for one in done])
-        return
-    for one in done:
+    for one in done if not as_json else ():
         click.echo(_told(one))
+    if failed:
+        raise failed[0]
+    if as_json:
+        return
     if not done:
         say("There is no such pod any more." if pod else "No pod is rented.")
 

@@ -182,6 +182,9 @@ class Pod(Protocol):
     def release(self) -> object:
         """Give back what was rented for the claimed run, whose results are safe; else do nothing."""
 
+    def present(self) -> AbstractContextManager[None]:
+        """Say that somebody works with the pod as long as the block lasts: it is not idle."""
+
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Run a command to its end. It must be safe to repeat: a lost connection may ask for it again."""
 

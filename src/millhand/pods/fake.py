@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from millhand.pods.base import Job, JobHandle, Result
 from millhand.shell import Command
@@ -50,6 +50,10 @@ class FakePod:
 
     def release(self) -> None:
         """Nothing: it was not rented."""
+
+    def present(self) -> AbstractContextManager[None]:
+        """Nothing: it has no idle rule."""
+        return nullcontext()
 
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Answer as scripted."""

@@ -53,10 +53,17 @@ def processes(jobs: str) -> tuple[set[str], set[str]]:
                     for e in (place / "environ").read_bytes().split(b"\0")
                     if e[:13] == b"MILLHAND_JOB="
                 ]
-                live.update(os.fsdecode(mark) for mark in marks)
-                words = [] if marks else (place / "cmdline").read_bytes().split(b"\0")
+                jobs_of = [os.fsdecode(mark) for mark in marks]
+                live.update(jobs_of)
+                known = marks and not any(is_page(folder) for folder in jobs_of)
+                words = [] if known else (place / "cmdline").read_bytes().split(b"\0")
                 loose.update(_training(words))
     return {folder for folder in live if Path(jobs) in Path(folder).parents}, loose
+
+
+def is_page(folder: str) -> bool:
+    """Whether a job only shows a page: nobody may look at it, but what is trained on it counts."""
+    return Path(folder).name.startswith("webui-")
 
 
 def _training(words: list[bytes]) -> Iterator[str]:
@@ -167,7 +174,7 @@ class Scout(threading.Thread):
         loose = read_json(self._folder / "loose.json").get("seen_s", 0.0)
         if loose > read_json(self._folder / "delivered.json").get("until_s", 0.0):
             lost.append("what was trained by hand")
-        active |= {f"job {Path(folder).name}" for folder in live}
+        active |= {f"job {Path(folder).name}" for folder in live if not is_page(folder)}
         busy = 0 if active else gpu_use()
         active |= {f"GPU at {busy} %"} if busy > BUSY_PERCENT else set()
         return Look(uptime(), (*sorted(active), *self._client()), tuple(sorted(live)), tuple(lost))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -50,6 +50,10 @@ class LocalPod:
 
     def release(self) -> None:
         """Nothing: it was not rented."""
+
+    def present(self) -> AbstractContextManager[None]:
+        """Nothing: it has no idle rule."""
+        return nullcontext()
 
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Run a command to its end and return what it printed.

@@ -69,6 +69,7 @@ class Exporting:
         """
         ledger = open_ledger(self.workspace)
         run = finished_run(self.workspace, self.home, self.project, run_name)
+        self.pod.claim(run.name)
         given = self.project.values("export")
         findings = list(self._check(ledger, run, given))
         if findings:
@@ -125,7 +126,8 @@ class Exporting:
         handle = self.pod.attach(f"export-{run.name}")
         if handle.status().alive:  # its client is gone, so it is ending
             wait(handle)
-        self.pod.run(remove_folder(self.pod.python, str(values["export_dir"]))).check()  # what it left
+        for place in {id(place): place for place in (self.pod, self.home)}.values():  # what it left
+            place.run(remove_folder(place.python, str(values["export_dir"]))).check()
         config = f"{STATE}/runs/{run.name}/export.yaml"
         write_text(self.workspace.root / config, render(values, f"How run {run.name} was exported."))
         self.pod.put([config])
@@ -138,7 +140,8 @@ class Exporting:
             text = (
                 f"Exporting run {run.name} ended with exit code {code}; {fault or 'its weights are there'}."
             )
-            raise TrainingError(f"{text} The last it printed:\n{log_tail(handle)}", mend=_mend(run))
+            mend = _mend(run, here=self.pod.shared)
+            raise TrainingError(f"{text} The last it printed:\n{log_tail(handle)}", mend=mend)
 
     def _speak(
         self, run: Run, folder: str, values: Mapping[str, Any], env: Mapping[str, str | Secret]
@@ -156,7 +159,8 @@ class Exporting:
         if result.code != 0:
             tail = "\n".join(result.stderr.splitlines()[-8:])
             raise TrainingError(
-                f"The model in {folder} was written and does not work:\n{tail}", mend=_mend(run)
+                f"The model in {folder} was written and does not work:\n{tail}",
+                mend=_mend(run, here=self.pod.shared),
             )
         spoken: dict[str, Any] = orjson.loads(result.stdout.splitlines()[-1])
         return {"question": question, **spoken}
@@ -210,5 +214,5 @@ def short_question(workspace: Workspace, values: Mapping[str, Any]) -> str:
     return question.replace("\0", "")
 
 
-def _mend(run: Run) -> str:
-    return f"All it printed: {STATE}/jobs/export-{run.name}/log.txt."
+def _mend(run: Run, *, here: bool) -> str:
+    return f"All it printed: {STATE}/jobs/export-{run.name}/log.txt{'' if here else ' on the pod'}."

@@ -6,6 +6,7 @@ the one that `millhand up` made, or the run's own, found again or rented now.
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -78,19 +79,19 @@ class PodOnDemand(RemotePod):
 
     def put(self, paths: Iterable[str]) -> None:
         """Bring files and folders of the workspace there."""
-        with self._busy():
+        with self.present():
             super().put(paths)
 
     def get(self, paths: Iterable[str], *, exclude: Iterable[str] = ()) -> None:
         """Bring files and folders from there to the workspace."""
-        with self._busy():
+        with self.present():
             super().get(paths, exclude=exclude)
 
     def sync(
         self, way: Way, paths: Sequence[str], choice: Choice | None = None, progress: Progress | None = None
     ) -> Report:
         """Bring what has changed, with all that can be said of it."""
-        with self._busy():
+        with self.present():
             return super().sync(way, paths, choice, progress)
 
     def release(self) -> Released | None:
@@ -103,9 +104,9 @@ class PodOnDemand(RemotePod):
         if not mine:
             self._tell_delivered()
             return None
-        entry = ledger.set(mine[-1].name, safe=True)
         self.close()
-        return self._releaser.release(entry, why="its run is done")
+        safe = [ledger.set(entry.name, safe=True) for entry in mine]
+        return [self._releaser.release(entry, why="its run is done") for entry in safe][-1]
 
     def _tell_delivered(self) -> None:
         """Let the idle rule end a pod that stays: what the run made there is home."""
@@ -116,24 +117,31 @@ class PodOnDemand(RemotePod):
     def _reach(self) -> SshPod:
         renting = self._renting
         folder = renting.workspace_there
+        own = dataclasses.replace(renting, run=self._run)
+        if own.there() is not None or renting.there() is None:  # the run's own first: it may train there
+            renting = own
         if renting.there() is None:
-            renting = dataclasses.replace(renting, run=self._run)
-            if renting.there() is None:
-                renting = dataclasses.replace(renting, estimate_usd=self._foresee())
+            renting = dataclasses.replace(renting, estimate_usd=self._foresee())
+        atexit.register(self._remind)
         place = renting.rent()
-        if not renting.run:
-            idle = renting.spec.lease.idle_minutes
-            self._say(
-                f"It stays until `millhand down {self.name}`, or until it was idle for {idle:g} minutes."
-            )
+        self._say(f"Connecting to {place.name}.")
         arm(self._workspace, place, folder=folder, releaser=self._releaser)
         python, address = renting.spec.python, self._address(place)
         ssh = open_ssh_pod(self._workspace, place.name, address, folder=folder, python=python, tell=self._say)
         self._lease = PodLease(ssh, place.entry.pod_id, place.terms)
         return ssh
 
+    def _remind(self) -> None:
+        """Say at the end of the program what is still billed."""
+        with suppress(MillhandError):
+            for entry in self._ledger.entries(alive=True):
+                mine = entry.owner in (self._run, f"pod:{self.name}")
+                if mine and entry.state not in ("ending", "stopped"):
+                    end = f"`millhand down {entry.name}` ends it, its lease in any case"
+                    self._say(f"{entry.name} is billed on at ${entry.hourly_usd:.2f} an hour: {end}.")
+
     @contextmanager
-    def _busy(self) -> Iterator[None]:
+    def present(self) -> Iterator[None]:
         """Hold the lease's idle rule off: a base model takes hours over a slow line."""
         _reached = self.ssh  # which arms the lease
         lease, over = self._lease, threading.Event()
@@ -153,7 +161,7 @@ class PodOnDemand(RemotePod):
             beating.join()
 
     def _prepared(self, ssh: SshPod) -> Trainer:
-        with self._busy():
+        with self.present():
             return super()._prepared(ssh)
 
     def _volume(self, ssh: SshPod) -> str:

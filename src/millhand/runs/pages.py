@@ -42,10 +42,14 @@ print(int(any(map(marked, glob.glob("/proc/[0-9]*/environ")))))
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A program that serves a page: its job's name, and its command for a port of the pod's 127.0.0.1."""
+    """A program that serves a page: its job's name, and its command for a port of the pod's 127.0.0.1.
+
+    One that ``outlives`` its client is left on another machine as long as a training that it started runs.
+    """
 
     job: str
     command: Callable[[int], Command]
+    outlives: bool = False
 
 
 @contextmanager
@@ -68,10 +72,15 @@ def shown(pod: Pod, page: Page, *, at: int) -> Iterator[tuple[str, JobHandle]]:
     if handle is None:
         port = free_port(pod, at if pod.shared else 0)
         handle = pod.start(
-            Job(f"{page.job}-{port}", page.command(port), tethered=pod.shared, stall_minutes=0)
+            Job(
+                f"{page.job}-{port}",
+                page.command(port),
+                tethered=pod.shared or not page.outlives,
+                stall_minutes=0,
+            )
         )
     try:
-        with pod.forward(port, at=0 if pod.shared else at) as local:
+        with pod.present(), pod.forward(port, at=0 if pod.shared else at) as local:
             url = f"http://127.0.0.1:{local}"
             _wait_until_shown(url, handle)
             yield url, handle

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from millhand.errors import MillhandError
 from millhand.pods.base import Pod
 from millhand.pods.local import LocalPod
+from millhand.pods.podfile import RunPodSpec, find_pod
+from millhand.runs.ledger import Run
 from millhand.runs.pod_ledger import open_pod_ledger
 from millhand.shell import Command
 from millhand.workspace import Workspace
@@ -50,3 +53,18 @@ def is_over_on(workspace: Workspace, pod: str, job: str) -> bool:
         return not LocalPod(workspace.root).attach(job).status().alive
     rented = [entry for entry in open_pod_ledger(workspace).entries() if entry.pod_file == pod]
     return bool(rented) and all(entry.over for entry in rented)
+
+
+def keeps_volume(workspace: Workspace, pod: str) -> str:
+    """The network volume on which a pod file's pods leave what they made; empty where there is none."""
+    try:
+        spec = find_pod(workspace, pod).spec
+    except MillhandError:
+        return ""
+    return spec.volume.name if isinstance(spec, RunPodSpec) and spec.volume else ""
+
+
+def again(run: Run) -> str:
+    """The command that goes on with a run, where it is."""
+    where = "" if run.pod == LocalPod.name else f" --pod {run.pod}"
+    return f"millhand train {run.project} --resume{where}"

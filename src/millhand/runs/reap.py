@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from millhand.errors import MillhandError
 from millhand.pods.runpod.models import PodState
 from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.release import Releaser
@@ -35,7 +36,7 @@ def reap(releaser: Releaser, *, dry: bool = False) -> list[Reaped]:
         ApiError: The API refuses, or does not answer.
     """
     settled = [entry for entry in releaser.ledger.entries(alive=True) if not _being_asked(entry)]
-    done = [_settle(releaser, entry, dry=dry) for entry in settled]
+    done = [_settled(releaser, entry, dry=dry) for entry in settled]
     return [*(one for one in done if one is not None), *_left_behind(releaser, dry=dry)]
 
 
@@ -58,6 +59,14 @@ def due(entry: PodEntry, state: PodState, now_s: float) -> str:
 def _being_asked(entry: PodEntry) -> bool:
     """Whether another client may be about to get it."""
     return entry.state == "intended" and time.time() - entry.touched_s <= _ASKED_S
+
+
+def _settled(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
+    """What became of one pod; one that cannot be ended now keeps no other from being ended."""
+    try:
+        return _settle(releaser, entry, dry=dry)
+    except MillhandError as error:
+        return Reaped(entry.name, "failed", error.message, 0.0)
 
 
 def _settle(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from millhand.pods.base import Job, JobHandle, Result
@@ -65,6 +65,10 @@ class RemotePod:
 
     def release(self) -> object:
         """Nothing: it was not rented."""
+
+    def present(self) -> AbstractContextManager[None]:
+        """Nothing: it has no idle rule."""
+        return nullcontext()
 
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Run a command there to its end."""

@@ -136,7 +136,8 @@ class Renting:
 
     def _tell_interrupted(self) -> None:
         if self._mine():
-            told = f"`millhand up {self.pod_file.name}` goes on with it, `millhand down` ends it"
+            same = "the same command" if self.run else f"`millhand up {self.pod_file.name}`"
+            told = f"{same} goes on with it, `millhand down {self._mine()[0].name}` ends it"
             self.say(f"A pod may be there and be billed: {told}; else its lease does.")
 
     def _found(self) -> tuple[str, PodState] | None:

@@ -25,7 +25,7 @@ from millhand.runs.finished import config_path, job_name, open_ledger, run_log, 
 from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_tail
 from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Ledger, Run
-from millhand.runs.places import home_of, is_over_on, pod_settings, set_aside
+from millhand.runs.places import again, home_of, is_over_on, keeps_volume, pod_settings, set_aside
 from millhand.runs.plan import VERIFIED, choose, fingerprint
 from millhand.training.check.preflight import Preflight
 from millhand.training.effective import render, train_values
@@ -98,7 +98,8 @@ class Training:
 
     def _train(self, *, resume: bool, new: bool, run_name: str) -> Trained:
         # Two clients at once: the second waits here, and then finds what the first has started.
-        with locked(self.workspace.state / "locks" / self.project.name):
+        waiting = f"Another command works on {self.project.name}; waiting for it."
+        with locked(self.workspace.state / "locks" / self.project.name, lambda: self.watcher.note(waiting)):
             if run_name:
                 run, values = self._named(run_name)
             else:
@@ -175,12 +176,21 @@ class Training:
         """
         if run.pod == self.pod.name or self.ledger.done(run.name, VERIFIED):
             return run
-        if is_over_on(self.workspace, run.pod, job_name(run)):
+        if self._may_move(run):
             return self.ledger.move(run, self.pod.name)
         raise UsageError(
             f"Run {run.name} is on {run.pod}.",
             mend=f"Go on there: `millhand train {run.project} --pod {run.pod}`; or train anew here: `--new`.",
         )
+
+    def _may_move(self, run: Run) -> bool:
+        """Whether it is over there, and nothing of it would be left behind: its checkpoints on a volume."""
+        began = any(mark.name == "train" for mark in self.ledger.steps(run.name))
+        kept = began and keeps_volume(self.workspace, run.pod) not in (
+            "",
+            keeps_volume(self.workspace, self.pod.name),
+        )
+        return is_over_on(self.workspace, run.pod, job_name(run)) and not kept
 
     def _tell_others(self, chosen: str, runs: list[Run]) -> None:
         for run in runs if self.pod.shared else ():  # elsewhere each run has a pod of its own
@@ -263,12 +273,15 @@ class Training:
             raise PodLostError(
                 f"Run {run.name} was broken off: the pod was restarted, or its job was killed."
             )
-        if followed.stopped:
-            mend = f"Go on with `millhand train {run.project} --resume`."
-            raise StoppedError(_stopped_text(run, state), mend=mend)
+        if followed.stopped or self._was_asked_to_stop(run, handle):
+            raise StoppedError(_stopped_text(run, state), mend=f"Go on with `{again(run)}`.")
         cause, mend = explain(followed.status.faults, run)
         told = _failed_text(run, followed, state, cause, log_tail(handle))
-        raise TrainingError(told, mend=mend or _failed_mend(run))
+        raise TrainingError(told, mend=mend or _failed_mend(run, here=self.pod.shared))
+
+    def _was_asked_to_stop(self, run: Run, handle: JobHandle) -> bool:
+        """Whether somebody else stopped it: the supervisor keeps the request that it has heard."""
+        return bool(handle.read(f"{STATE}/jobs/{job_name(run)}/stop.heard"))
 
     def _verified(self, run: Run) -> Trained:
         state = inspect_output(self.pod, run.output_dir)
@@ -296,6 +309,6 @@ def _failed_text(run: Run, followed: Followed, state: Mapping[str, Any], cause: 
     return f"Run {run.name} ended {reached} with {how}{fault}{why}. The last it printed:\n{tail}"
 
 
-def _failed_mend(run: Run) -> str:
-    log = f"{STATE}/jobs/{job_name(run)}/log.txt"
-    return f"All it printed: {log}. Go on with `millhand train {run.project} --resume`."
+def _failed_mend(run: Run, *, here: bool) -> str:
+    log = f"{STATE}/jobs/{job_name(run)}/log.txt" if here else f"`millhand logs {run.name}`"
+    return f"All it printed: {log}. Go on with `{again(run)}`."

@@ -117,8 +117,15 @@ def places(workspace: Workspace) -> list[str]:
     """Where something of this workspace may run: this machine, and the pods of runs that are not done."""
     ledger, rented = open_ledger(workspace), open_pod_ledger(workspace).entries(alive=True)
     open_runs = [run.pod for run in ledger.runs() if not ledger.done(run.name, VERIFIED)]
-    alive = {entry.pod_file for entry in rented}
-    return [LocalPod.name, *dict.fromkeys(name for name in open_runs if name in alive)]
+    boxes = [name for name in open_runs if name != LocalPod.name and not _rents(workspace, name)]
+    return [LocalPod.name, *dict.fromkeys([*boxes, *(entry.pod_file for entry in rented)])]
+
+
+def _rents(workspace: Workspace, name: str) -> bool:
+    try:
+        return isinstance(find_pod(workspace, name).spec, RunPodSpec)
+    except MillhandError:  # its file is gone, and it with it
+        return True
 
 
 def job_rows(workspace: Workspace, pod_name: str, say: Say) -> list[JobRow]:

@@ -40,7 +40,7 @@ def web_ui(
     _need(pod, "gradio", "`millhand install --webui` brings it.")
     env = launch.base_env(settings, threads=environment.threads)
     _lay_out(workspace, pod, language)
-    page = Page("webui", lambda port: webui.command(pod.python, env, port=port))
+    page = Page("webui", lambda port: webui.command(pod.python, env, port=port), outlives=True)
     try:
         with shown(pod, page, at=at) as place:
             yield place

@@ -254,7 +254,8 @@ def test_ctrl_c_says_that_a_pod_may_be_there(
     asked = Renting(workspace, hurried, made.pod_file, told.append, run="qa-1")
     with pytest.raises(KeyboardInterrupt):
         asked.rent()
-    assert "`millhand down` ends it" in told[-1]
+    assert "the same command goes on with it" in told[-1]
+    assert f"`millhand down {next(iter(fake.pods.values())).name}` ends it" in told[-1]
     assert wish(workspace, account, "qa-1").rent().name == next(iter(fake.pods.values())).name
 
 

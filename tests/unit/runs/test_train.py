@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from millhand.errors import FindingsError, MissingPackageError, TrainingError
+from millhand.errors import FindingsError, MissingPackageError, StoppedError, TrainingError
 from millhand.llamafactory.log import TrainerLog
 from millhand.llamafactory.yaml import read_yaml
 from millhand.pods.base import JobStatus, Result
@@ -40,6 +40,7 @@ class Job:
     name: str = "train-qa"
     printed: bytes = b""
     log_lines: bytes = b""
+    asked_to_stop: bytes = b""
 
     def status(self) -> JobStatus:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -51,6 +52,8 @@ class Job:
         return self.printed[-size:]
 
     def read(self, path: str, offset: int = 0) -> bytes:
+        if path == ".millhand/jobs/train-qa/stop.heard":
+            return self.asked_to_stop
         assert path == "outputs/qa/trainer_log.jsonl"
         return self.log_lines[offset:]
 
@@ -140,6 +143,12 @@ def test_whatever_the_exit_code_says_an_untrained_run_failed(workspace: Workspac
     assert "millhand train qa --resume" in caught.value.mend
     assert ".millhand/jobs/train-qa/log.txt" in caught.value.mend
     assert open_ledger(workspace).done("qa", "verify") is None
+
+
+def test_a_run_that_somebody_else_stopped_is_no_failure(workspace: Workspace) -> None:
+    job = Job(gone(0), asked_to_stop=b"180.0")
+    with pytest.raises(StoppedError, match="was stopped"):
+        training(workspace, pod(job, NOTHING, NOTHING, NOTHING, NOTHING)).train()
 
 
 def test_final_weights_that_are_cut_off_are_no_success(workspace: Workspace) -> None:

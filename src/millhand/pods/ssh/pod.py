@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -82,6 +82,10 @@ class SshPod:
 
     def release(self) -> None:
         """Nothing: it was not rented."""
+
+    def present(self) -> AbstractContextManager[None]:
+        """Nothing: it has no idle rule."""
+        return nullcontext()
 
     def run(self, command: Command, *, stdin: bytes = b"", timeout_s: float | None = None) -> Result:
         """Run a command to its end and return what it printed, 16 MiB of each stream at most.

@@ -102,10 +102,13 @@ def _is_own(path: str) -> bool:
     return False
 
 
+_OWN = ("sync", "keys", "locks", "known_hosts.json", "id")
+
+
 def _is_own_name(path: str) -> bool:
     lower = [_folded(name).lower() for name in path.split("/")]
     return any(
-        first == ".millhand" and (second.startswith("ledger") or second == "sync")
+        first == ".millhand" and (second.startswith("ledger") or second in _OWN)
         for first, second in zip(lower, lower[1:])
     )
 

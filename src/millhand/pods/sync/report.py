@@ -76,5 +76,8 @@ class Report:
             FindingsError: Something was left out.
         """
         if any(finding.severity == "error" for finding in self.findings):
-            raise FindingsError(self.findings, message="The rest was brought; these were left out.")
+            told = (
+                "These would be left out." if self.dry_run else "The rest was brought; these were left out."
+            )
+            raise FindingsError(self.findings, message=told)
         return self

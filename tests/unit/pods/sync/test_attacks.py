@@ -279,3 +279,10 @@ def test_secrets_are_known_however_they_are_written() -> None:
     ]
     assert all(map(names.is_secret, secret))
     assert not any(map(names.is_secret, open_))
+
+
+@pytest.mark.parametrize("name", ["keys/runpod_ed25519", "known_hosts.json", "id", "ledger.sqlite", "sync/x"])
+def test_millhands_own_secrets_and_notes_never_travel(name: str) -> None:
+    assert names.is_secret(f".millhand/{name}")
+    assert names.is_secret(f"sub/.MILLHAND/{name}")
+    assert not names.is_secret(".millhand/runs/qa/train.yaml")
