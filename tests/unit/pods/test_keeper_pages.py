@@ -1,4 +1,4 @@
-"""What the keeper takes for work: a page that nobody looks at is none, a training that was started on it is."""
+"""What the keeper takes for work: not a page that nobody looks at, but a training that was started on it."""
 
 from __future__ import annotations
 
