@@ -73,8 +73,8 @@ def _restart(rented: Rented, _client: Client, _step: str) -> None:
         rented.account.restart(pod)
 
 
-def _lose(rented: Rented, _client: Client, _step: str) -> None:
-    rented.wait(lambda: bool(rented.pods()))
+def _lose(rented: Rented, _client: Client, step: str) -> None:
+    rented.wait(lambda: bool(rented.pods()) or step == "release")
     for pod in rented.pods():
         rented.account.terminate(pod)
 
