@@ -75,7 +75,7 @@ def train(
         trained = training.train(resume=resume, new=new, run_name=run_name)
         merged = Exporting(workspace, pod, project, bar).export(trained.run.name) if exports else None
         if not keep:
-            training.release()
+            training.release(trained.run)
     there = "" if pod.shared else f" --pod {pod_name}"
     _show(trained, merged.folder if merged else None, there, as_json=as_json)
 

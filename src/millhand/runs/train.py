@@ -90,9 +90,13 @@ class Training:
                 new = False  # it is entered by now: the same inputs mean that run
         return self._train(resume=resume, new=new, run_name=run_name)
 
-    def release(self) -> None:
-        """Give back what was rented for the run; what it made is home by now."""
-        released = self.pod.release()
+    def release(self, run: Run) -> None:
+        """Give back what was rented for the run, once no other client merges on it; its results are home."""
+        waiting = f"Another command merges {run.name} there; waiting for it."
+        with locked(
+            self.workspace.state / "locks" / f"export-{run.name}", lambda: self.watcher.note(waiting)
+        ):
+            released = self.pod.release()
         if released is not None:
             self.watcher.note(f"{released}")
 
