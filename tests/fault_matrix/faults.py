@@ -60,7 +60,12 @@ def _client_gone_for_good(rented: Rented, client: Client, _step: str) -> None:
     """Nobody comes back before the pod has ended itself."""
     client.kill()
     client.communicate()
-    rented.wait(lambda: not rented.pods(), within_s=240)
+
+    def ended() -> bool:
+        rented.account.settle()  # RunPod boots what was asked for, whoever asks after it
+        return not rented.pods()
+
+    rented.wait(ended, within_s=240)
 
 
 def _kill_job(rented: Rented, _client: Client, step: str) -> None:
