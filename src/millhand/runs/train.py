@@ -275,7 +275,8 @@ class Training:
             return
         if followed.status.phase == "lost" and not self.pod.shared:
             raise PodLostError(
-                f"Run {run.name} was broken off: the pod was restarted, or its job was killed."
+                f"Run {run.name} was broken off: the pod was restarted, or its job was killed.",
+                mend=f"Look: `millhand logs {run.name}`. Go on with `{again(run)}`.",
             )
         if followed.stopped or self._was_asked_to_stop(run, handle):
             raise StoppedError(_stopped_text(run, state), mend=f"Go on with `{again(run)}`.")
