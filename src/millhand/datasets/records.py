@@ -11,16 +11,30 @@ Role: TypeAlias = Literal["human", "gpt", "observation", "function_call"]
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a record came from.
 
-    ``row`` counts as a person does: the spreadsheet's own row number (its header is row 1), the line
-    of a JSONL, the element of a JSON array or the row of a parquet file counted from 1.
+    Args:
+        document: The file's name, or the document's id where it was read as one.
+        sha256: Of the file's bytes.
+        row: As a person counts: the spreadsheet's own row number (its header is row 1), the line of a
+            JSONL, the element of a JSON array or the row of a parquet file counted from 1; 0 in a document.
+        place: Where in a document: ``page 12``, ``element 4031``, ``line 7``.
+        section: The headings it stands under, outermost first, joined by `` > ``.
+        licence: Of the document, as its dataset.yaml names it.
+        generator: What made the record of the passage: ``outline 1``, ``gpt-oss-20b``; empty for a row taken
+            as it stood.
+        prompt_sha256: Of all that the generator was asked with, its settings too.
     """
 
     document: str
     sha256: str
-    row: int
+    row: int = 0
+    place: str = ""
+    section: str = ""
+    licence: str = ""
+    generator: str = ""
+    prompt_sha256: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, rename={"role": "from"}):

@@ -1,0 +1,1 @@
+"""The steps that a dataset.yaml names, one file each."""

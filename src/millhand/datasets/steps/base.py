@@ -1,0 +1,158 @@
+"""What a step is: options, work on pieces, and a count of what it did.
+
+A step comes in one of two forms. ``each`` looks at one piece at a time, so that many processes may share
+the work. ``whole`` needs to see all of them: it may go through them several times, and through the
+context it shares out what can be worked out of each alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from millhand.datasets.pieces import Piece
+from millhand.errors import Finding
+from millhand.shell import Secret
+
+SAMPLES = 5
+_SAMPLE_CHARS = 400
+
+
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that a step did: to which piece, why, and the text before and after (empty: dropped)."""
+
+    piece: str
+    reason: str
+    before: str
+    after: str = ""
+
+
+class Tally(msgspec.Struct):
+    """What a step did: pieces in and out, how many it changed, how many it dropped and why.
+
+    ``counts`` are the step's own (personal data found by kind, pieces by split). The first few things of
+    each reason are kept as samples. Tallies of shards add up.
+    """
+
+    came: int = 0
+    went: int = 0
+    changed: int = 0
+    dropped: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    samples: list[Sample] = []
+
+    def change(self, before: Piece, after: Piece, reason: str) -> Piece:
+        """Note that ``after`` took the place of ``before``; hand ``after`` on."""
+        if after != before:
+            self.changed += 1
+            self._sample(before, reason, after.text)
+        return after
+
+    def drop(self, piece: Piece, reason: str) -> None:
+        """Note that ``piece`` goes no further, and why in a word or two."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        self._sample(piece, reason, "")
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Count something of the step's own."""
+        self.counts[name] = self.counts.get(name, 0) + by
+
+    def add(self, other: Tally) -> None:
+        """Add the tally of another shard."""
+        self.came, self.went = self.came + other.came, self.went + other.went
+        self.changed += other.changed
+        for name, value in other.dropped.items():
+            self.dropped[name] = self.dropped.get(name, 0) + value
+        for name, value in other.counts.items():
+            self.count(name, value)
+        for sample in other.samples:
+            self._keep(sample)
+
+    def _sample(self, piece: Piece, reason: str, after: str) -> None:
+        before, after = window(piece.text, after)
+        self._keep(Sample(piece.id, reason, before, after))
+
+    def _keep(self, sample: Sample) -> None:
+        if sum(kept.reason == sample.reason for kept in self.samples) < SAMPLES:
+            self.samples.append(sample)
+
+
+def window(before: str, after: str) -> tuple[str, str]:
+    """The part of two texts, 400 characters at most, in which they begin to differ."""
+    pairs = enumerate(zip(before, after, strict=False))
+    first = next((i for i, (a, b) in pairs if a != b), 0 if not after else min(len(before), len(after)))
+    start = max(0, first - 40) if after else 0
+    return before[start : start + _SAMPLE_CHARS], after[start : start + _SAMPLE_CHARS]
+
+
+class Pieces(Protocol):
+    """All pieces of the step before, to be gone through as often as need be, in an order that holds."""
+
+    def __iter__(self) -> Iterator[Piece]:
+        """From the first one again."""
+        ...
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+
+class Parallel(Protocol):
+    """Works something out of every piece, in many processes."""
+
+    def __call__(self, work: Callable[[Iterable[Piece]], Iterable[Any]]) -> Iterator[Any]:
+        """What ``work``, a function of a module, yields for the pieces of each shard, in their order.
+
+        It goes through JSON: numbers, texts, lists, mappings of texts.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step that sees everything may use.
+
+    Args:
+        parallel: Shares work out.
+        cache: A folder that survives a rebuild: for answers that were paid for.
+        secret: A secret of the workspace by name, None where it is not set.
+        setting: A setting of the workspace by name, empty where it is not set.
+        tell: Progress: what is being done, how much of how much.
+        find: Takes a finding: something is wrong, the rest goes on.
+    """
+
+    parallel: Parallel
+    cache: Path
+    secret: Callable[[str], Secret | None] = lambda _: None
+    setting: Callable[[str], str] = lambda _: ""
+    tell: Callable[[str, int, int], None] = lambda *_: None
+    find: Callable[[Finding], None] = lambda _: None
+
+
+Each = Callable[[Any, Iterable[Piece], Tally], Iterator[Piece]]
+Whole = Callable[[Any, Pieces, Tally, Context], Iterator[Piece]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A kind of step, under the name that dataset.yaml calls it by.
+
+    Args:
+        options: What may stand behind its name; unknown words are refused.
+        each: ``each(options, pieces, tally)``, in other processes too: a function of a module.
+        whole: ``whole(options, pieces, tally, context)``.
+        revision: Goes up when the same options come to give something else: what is kept is made anew.
+
+    Neither function counts what comes and goes, that is done for it; both call ``tally.drop`` and
+    ``tally.change``.
+    """
+
+    name: str
+    options: type[msgspec.Struct]
+    each: Each | None = None
+    whole: Whole | None = None
+    revision: int = 1
