@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: cards, gates, and files brought there and back."""
