@@ -1,4 +1,4 @@
-"""``millhand data``: add, list, show, remove."""
+"""``millhand data``: add, list, show, remove; what builds of documents stands in data_build."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from millhand.cli import data_build
 from millhand.cli.output import json_option, print_facts, print_json, print_table, say, show_findings, stdout
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ _BAR_WIDTH = 40
 
 @click.group(epilog="\b\nExamples:\n  millhand data add qa.xlsx\n  millhand data show qa")
 def data() -> None:
-    """Make datasets of spreadsheets, CSV, JSON and parquet; list, show and remove them."""
+    """Make datasets of tables and documents; list, show and remove them."""
+
+
+data.add_command(data_build.build)
+data.add_command(data_build.new)
 
 
 _ADD_EPILOG = """\b

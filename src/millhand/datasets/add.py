@@ -12,8 +12,16 @@ import msgspec
 from millhand.datasets import info
 from millhand.datasets.convert import convert_rows
 from millhand.datasets.definition import FILE as DEFINITION
-from millhand.datasets.definition import Definition, Shape, SourceFile, read_definition, write_definition
-from millhand.datasets.registry import ROWS, Registry
+from millhand.datasets.definition import (
+    ROWS,
+    Definition,
+    Shape,
+    SourceFile,
+    read_definition,
+    write_definition,
+)
+from millhand.datasets.recipe import is_recipe
+from millhand.datasets.registry import Registry
 from millhand.datasets.shapes import Plan, make_plan, peek
 from millhand.datasets.store import locked, put_in_place, staging, sweep
 from millhand.documents.rows import RowFile
@@ -93,6 +101,8 @@ def _standing(registry: Registry, name: str) -> Definition | None:
     with locked(registry.folder):
         sweep(registry.folder)
     entries, folder = registry.entries(), registry.folder / name
+    if is_recipe(folder / DEFINITION):
+        raise FindingsError([_not_ours(name, f"has a recipe of that name, {name}/{DEFINITION}")])
     if (folder / DEFINITION).is_file() and entries[name]["file_name"] == f"{name}/{ROWS}":
         return read_definition(folder / DEFINITION)
     if name in entries:

@@ -10,9 +10,8 @@ from typing import IO
 import orjson
 
 from millhand.datasets import faults
-from millhand.datasets.definition import Definition
+from millhand.datasets.definition import ROWS, Definition
 from millhand.datasets.faults import Collector
-from millhand.datasets.registry import ROWS
 from millhand.datasets.shapes import Plan
 from millhand.datasets.store import REJECTED
 from millhand.datasets.writer import RowWriter

@@ -17,6 +17,7 @@ from millhand.files import write_text
 from millhand.text.normal import did_you_mean
 
 FILE = "dataset.yaml"
+ROWS = "rows.jsonl"
 Shape: TypeAlias = Literal["alpaca", "sharegpt", "openai"]
 Format: TypeAlias = Literal["alpaca", "sharegpt"]
 _HEAD = "# Made by `millhand data add`. Description and licence may be edited.\n"
@@ -38,7 +39,8 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     ``shape`` is that of the source, ``format`` that of rows.jsonl, ``columns`` are the keys of each of
     its rows, ``mapping`` goes from a record's field to the source's column, ``rows`` counts rows.jsonl
-    and ``rejected`` what ``--skip-bad`` left out. ``sha256`` is that of rows.jsonl.
+    and ``rejected`` what ``--skip-bad`` left out. ``sha256`` is that of rows.jsonl. ``file`` is where the
+    rows lie below the registry, where that is not NAME/rows.jsonl: a part of a built dataset.
     """
 
     name: str
@@ -56,6 +58,12 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     as_text: bool = False
     skip_bad: bool = False
     rejected: int = 0
+    file: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Where its rows lie, below the registry."""
+        return self.file or f"{self.name}/{ROWS}"
 
 
 _HEAD_KEYS = (

@@ -88,10 +88,13 @@ def tags_of(entry: Mapping[str, Any]) -> dict[str, str | None]:
     return {member: entry["tags"].get(member) for member in TAGS}
 
 
-def make_entry(name: str, format_: str, columns: tuple[str, ...], *, ranking: bool) -> dict[str, Any]:
-    """The entry of a dataset of ours, whose rows have ``columns``; every member that matters is listed."""
+def make_entry(file_name: str, format_: str, columns: tuple[str, ...], *, ranking: bool) -> dict[str, Any]:
+    """The entry of a dataset of ours, whose rows have ``columns``; every member that matters is listed.
+
+    ``file_name`` is relative to the registry.
+    """
     members = _SHAREGPT if format_ == "sharegpt" else _ALPACA
-    entry: dict[str, Any] = {"file_name": f"{name}/rows.jsonl", "formatting": format_}
+    entry: dict[str, Any] = {"file_name": file_name, "formatting": format_}
     if ranking:
         entry["ranking"] = True
     entry["columns"] = {member: column for member, column in members.items() if column in columns}

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+import msgspec
+
 from millhand.datasets.info import columns_of, tags_of
 from millhand.datasets.records import Message, Pairs, Record, Role, Source, from_messages
 
@@ -116,9 +118,12 @@ def _pairs(value: object) -> Pairs:
 def _source(row: Mapping[str, Any]) -> Source | None:
     """The provenance of a row of ours; a column of that name in somebody else's file is something else."""
     value = row.get("source")
-    if isinstance(value, dict) and value.keys() == {"document", "sha256", "row"}:
-        return Source(text_of(value["document"]), text_of(value["sha256"]), int(value["row"]))
-    return None
+    if not isinstance(value, dict) or "row" not in value:
+        return None
+    try:
+        return msgspec.convert(value, Source)
+    except msgspec.ValidationError:
+        return None
 
 
 def read_records(entry: Mapping[str, Any], rows: Iterator[dict[str, Any]]) -> Iterator[Record]:

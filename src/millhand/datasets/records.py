@@ -11,7 +11,7 @@ Role: TypeAlias = Literal["human", "gpt", "observation", "function_call"]
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+class Source(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Where a record came from.
 
     Args:

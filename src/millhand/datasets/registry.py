@@ -8,16 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from millhand.datasets import definition as definitions
 from millhand.datasets import info as infos
+from millhand.datasets.built import FILE as BUILD
+from millhand.datasets.built import FILES, dataset_name, read_built
 from millhand.datasets.definition import Definition
 from millhand.datasets.reading import read_records
+from millhand.datasets.recipe import is_recipe
 from millhand.datasets.records import Record, Turn
 from millhand.errors import UsageError
 from millhand.files import sha256_file, write_text
 from millhand.text.normal import nearest, nfc
-
-ROWS = "rows.jsonl"
 
 
 class NotLocalError(UsageError):
@@ -84,14 +87,21 @@ class Registry:
             FindingsError: dataset_info.json or a dataset.yaml is broken.
         """
         existing, own = infos.read_info(self.folder), self.definitions()
-        by_hand = {name: entry for name, entry in existing.items() if not _is_ours(name, entry, own)}
-        ours = {name: _entry(name, made, existing.get(name, {})) for name, made in own.items()}
+        by_hand = {
+            name: entry
+            for name, entry in existing.items()
+            if not _is_ours(name, entry, own) and not self._is_left(name, entry)
+        }
+        ours = {name: _entry(made, existing.get(name, {})) for name, made in own.items()}
         return by_hand | {name: entry for name, entry in ours.items() if name not in by_hand}
 
     def definitions(self) -> dict[str, Definition]:
-        """What Millhand made, by name in order; a folder is ours if it holds a dataset.yaml."""
+        """What Millhand made, by name in order; a folder is ours if it holds a dataset.yaml.
+
+        A recipe stands for the datasets of its last build: none where it was never built.
+        """
         found = sorted(self.folder.glob(f"[!.]*/{definitions.FILE}"), key=lambda path: nfc(path.parent.name))
-        return {nfc(path.parent.name): definitions.read_definition(path) for path in found}
+        return {nfc(made.name): made for path in found for made in _made(path)}
 
     def names(self) -> list[str]:
         """The names of all datasets, in the order of dataset_info.json."""
@@ -110,9 +120,9 @@ class Registry:
             raise _unknown(name, list(entries))
         entry = entries[name]
         path = self._local_path(name, entry)
-        ours = path == self.folder / name / ROWS and (path.parent / definitions.FILE).is_file()
-        made = definitions.read_definition(path.parent / definitions.FILE) if ours else None
-        return Dataset(name, path, entry, made)
+        made = self.definitions().get(name)
+        ours = made is not None and path == self.folder / made.file_name
+        return Dataset(name, path, entry, made if ours else None)
 
     def write(self, *, without: str | None = None) -> None:
         """Write dataset_info.json anew, less the entry of ``without``; untouched where nothing changed.
@@ -125,6 +135,12 @@ class Registry:
         path = self.folder / infos.FILE
         if not path.is_file() or path.read_bytes() != text:
             write_text(path, text.decode("utf-8"))
+
+    def _is_left(self, name: str, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry is one that an earlier build of a recipe made, and the last one did not."""
+        folder, _, file = str(entry.get("file_name")).partition("/")
+        made = {dataset_name(folder, split): rows for split, rows in FILES.items()}
+        return made.get(name) == file and is_recipe(self.folder / folder / definitions.FILE)
 
     def _local_path(self, name: str, entry: Mapping[str, Any]) -> Path:
         hub = next((key for key in infos.HUBS if key in entry), None)
@@ -147,13 +163,20 @@ class Registry:
         return path
 
 
+def _made(path: Path) -> tuple[Definition, ...]:
+    if not is_recipe(path):
+        return (msgspec.structs.replace(definitions.read_definition(path), name=nfc(path.parent.name)),)
+    built = read_built(path.parent / BUILD)
+    return built.datasets if built else ()
+
+
 def _is_ours(name: str, entry: Mapping[str, Any], own: Mapping[str, Definition]) -> bool:
     """Whether an entry stands for a dataset.yaml; one that a person pointed elsewhere does not."""
-    return name in own and entry.get("file_name") == f"{name}/{ROWS}"
+    return name in own and entry.get("file_name") == own[name].file_name
 
 
-def _entry(name: str, made: Definition, existing: Mapping[str, Any]) -> dict[str, Any]:
-    entry = infos.make_entry(name, made.format, made.columns, ranking=made.ranking)
+def _entry(made: Definition, existing: Mapping[str, Any]) -> dict[str, Any]:
+    entry = infos.make_entry(made.file_name, made.format, made.columns, ranking=made.ranking)
     return infos.keep_additions(entry, existing)
 
 

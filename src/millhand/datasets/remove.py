@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from millhand.datasets import built
+from millhand.datasets.definition import FILE
+from millhand.datasets.recipe import is_recipe
 from millhand.datasets.registry import Registry
 from millhand.datasets.store import locked, sweep, take_away
 from millhand.errors import UsageError
@@ -14,8 +17,15 @@ def check_removable(registry: Registry, name: str) -> None:
         UsageError: There is none of that name, or a person made it.
         FindingsError: dataset_info.json or its dataset.yaml is broken.
     """
-    if name in registry.definitions():
+    made = registry.definitions().get(name)
+    if made and not made.file:
         return
+    if made:
+        whole = made.file.split("/")[0]
+        raise UsageError(
+            f"{name!r} is a part of dataset {whole!r}.",
+            mend=f"Remove it whole: `millhand data remove {whole}`.",
+        )
     if name in registry.names():
         raise UsageError(
             f"Dataset {name!r} was entered by hand; Millhand removes only what it made.",
@@ -36,5 +46,10 @@ def remove_dataset(registry: Registry, name: str) -> list[str]:
     check_removable(registry, name)
     with locked(registry.folder):
         sweep(registry.folder)
-        registry.write(without=name)
-        return take_away(registry.folder / name)
+        folder = registry.folder / name
+        if not is_recipe(folder / FILE):
+            registry.write(without=name)
+            return take_away(folder)
+        left = take_away(folder, built.OURS)
+        registry.write()
+        return left

@@ -12,12 +12,12 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from millhand.datasets.definition import FILE as DEFINITION
-from millhand.datasets.registry import ROWS
+from millhand.datasets.definition import ROWS
 
 REJECTED = "rejected.jsonl"
 OURS = (DEFINITION, ROWS, REJECTED)
@@ -38,12 +38,12 @@ def staging(registry: Path, name: str) -> Iterator[Path]:
         _unlock(guard)
 
 
-def put_in_place(stage: Path, target: Path) -> None:
-    """Make ``stage`` the folder ``target``; what is in it and not Millhand's stays. Lock held."""
+def put_in_place(stage: Path, target: Path, ours: Sequence[str] = OURS) -> None:
+    """Make ``stage`` the folder ``target``; what is in it and none of ``ours`` stays. Lock held."""
     if not target.exists():
         stage.rename(target)
         return
-    _carry_over(target, stage)
+    _carry_over(target, stage, ours)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
     target.rename(aside)
     try:
@@ -54,9 +54,9 @@ def put_in_place(stage: Path, target: Path) -> None:
     shutil.rmtree(aside)
 
 
-def take_away(target: Path) -> list[str]:
-    """Remove Millhand's files of a dataset, and its folder if nothing is left; say what is. Lock held."""
-    for name in OURS:
+def take_away(target: Path, ours: Sequence[str] = OURS) -> list[str]:
+    """Remove the files ``ours`` of a dataset, and its folder if nothing is left; say what is. Lock held."""
+    for name in ours:
         (target / name).unlink(missing_ok=True)
     left = sorted(path.name for path in target.iterdir())
     if not left:
@@ -93,9 +93,9 @@ def _name_of(path: Path) -> str:
     return path.name.removeprefix(".").rsplit(".", 2)[0]
 
 
-def _carry_over(old: Path, new: Path) -> None:
+def _carry_over(old: Path, new: Path, ours: Sequence[str]) -> None:
     for path in old.iterdir():
-        if path.name in OURS:
+        if path.name in ours:
             continue
         if path.is_dir():
             shutil.copytree(path, new / path.name, symlinks=True, copy_function=_link)

@@ -72,7 +72,15 @@ class RowWriter:
         Raises:
             orjson.JSONEncodeError: A text is no Unicode; nothing was written.
         """
-        row["source"] = {"document": self._document, "sha256": self._sha256, "row": number}
+        self.write_sourced(row, {"document": self._document, "sha256": self._sha256, "row": number})
+
+    def write_sourced(self, row: dict[str, Any], source: Mapping[str, Any]) -> None:
+        """Write a row with where it came from; the members of ``source`` are the same in all rows.
+
+        Raises:
+            orjson.JSONEncodeError: A text is no Unicode; nothing was written.
+        """
+        row["source"] = source
         line = orjson.dumps(self._uniform(row), option=orjson.OPT_APPEND_NEWLINE)
         if "history" in row:
             self._note_history(row["history"])

@@ -134,6 +134,7 @@ class Context:
 
 
 Each = Callable[[Any, Iterable[Piece], Tally], Iterator[Piece]]
+Price = Callable[[Any, Pieces], msgspec.Struct]
 Whole = Callable[[Any, Pieces, Tally, Context], Iterator[Piece]]
 
 
@@ -146,6 +147,8 @@ class Step:
         each: ``each(options, pieces, tally)``, in other processes too: a function of a module.
         whole: ``whole(options, pieces, tally, context)``.
         revision: Goes up when the same options come to give something else: what is kept is made anew.
+        makes: Makes pieces of pieces; of any other step, what comes and is not dropped goes.
+        price: What the step would cost for these pieces, where it may ask a model that costs something.
 
     Neither function counts what comes and goes, that is done for it; both call ``tally.drop`` and
     ``tally.change``.
@@ -156,3 +159,5 @@ class Step:
     each: Each | None = None
     whole: Whole | None = None
     revision: int = 1
+    makes: bool = False
+    price: Price | None = None

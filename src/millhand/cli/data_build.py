@@ -1,0 +1,179 @@
+"""``millhand data build`` and ``millhand data new``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from millhand.cli.output import json_option, print_json, print_table, say, show_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from millhand.datasets.building.build import Draught, Outcome
+    from millhand.datasets.built import Built, StepReport
+
+_FINDINGS = 3  # the exit code
+
+_BUILD_EPILOG = """\b
+Examples:
+  millhand data build security_manual
+  millhand data build security_manual --dry-run
+  millhand data build security_manual --fresh --json
+
+dataset_registry/NAME/dataset.yaml names the sources and the steps. What did not change since the last
+build is not done again, and answers of a model that were paid for are kept. A file that cannot be read is
+listed and the rest goes on: exit code 3."""
+
+
+@click.command(epilog=_BUILD_EPILOG)
+@click.argument("name")
+@click.option(
+    "--dry-run", is_flag=True, help="Go as far as costs nothing; say what asking a model would cost."
+)
+@click.option("--fresh", is_flag=True, help="Do every step again; answers that were paid for are kept.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes at once; else one a core.")
+@json_option
+def build(name: str, dry_run: bool, fresh: bool, workers: int | None, as_json: bool) -> int:
+    """Make dataset NAME of its documents: read, clean, split, question, write.
+
+    Every row keeps its document, page and section. The parts for validation and test are datasets of their
+    own: NAME_validation, NAME_test.
+    """
+    from millhand.datasets.building.build import BuildOptions, build_dataset, draft_dataset
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    with _Progress() as progress:
+        options = BuildOptions(fresh=fresh, workers=workers, tell=progress.show)
+        if not dry_run:
+            outcome = build_dataset(workspace, name, options)
+        else:
+            draught = draft_dataset(workspace, name, options)
+    if dry_run:
+        return _print_draught(draught, as_json=as_json)
+    return _print_outcome(outcome, as_json=as_json)
+
+
+class _Progress:
+    """The step that is done, and how far, on stderr, where a person looks on."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        from millhand.cli.output import stderr
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=stderr(), transient=True)
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Progress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, step: str, done: int, of: int) -> None:
+        """Show how far a step is."""
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(step, total=of)
+        self._progress.update(self._tasks[step], completed=done, total=of)
+
+
+def _print_outcome(outcome: Outcome, *, as_json: bool) -> int:
+    built = outcome.built
+    show_findings(built.findings)
+    if as_json:
+        print_json({"status": outcome.status, **_as_json(built)})
+    else:
+        _funnel(built.steps, sum(source.pieces for source in built.sources))
+        for made in built.datasets:
+            click.echo(f"{made.name}: {outcome.status}, {made.rows:,} rows ({made.format})")
+        say(f"Next: millhand data report {built.datasets[0].name}")
+    return _FINDINGS if any(finding.severity == "error" for finding in built.findings) else 0
+
+
+def _as_json(built: Built) -> dict[str, Any]:
+    import msgspec
+
+    value: dict[str, Any] = msgspec.to_builtins(built)
+    return value
+
+
+def _funnel(steps: Sequence[StepReport], came: int) -> None:
+    rows = [["read", "", f"{came:,}", ""]]
+    for step in steps:
+        why = [f"{count:,} {reason}" for reason, count in step.tally.dropped.items()]
+        why += [f"{count:,} {name}" for name, count in step.tally.counts.items()]
+        rows.append([step.name, f"{step.tally.came:,}", f"{step.tally.went:,}", ", ".join(why)])
+    print_table("", ("step", "in", "out", ""), rows)
+
+
+def _print_draught(draught: Draught, *, as_json: bool) -> int:
+    import msgspec
+
+    price = _price(draught)
+    findings = [finding for report in draught.reports for finding in report.findings]
+    show_findings(findings)
+    if as_json:
+        steps = msgspec.to_builtins(draught.reports)
+        print_json({"steps": steps, "pieces": len(draught.stage), "price": msgspec.to_builtins(price)})
+        return 0
+    _funnel(draught.reports, draught.reports[0].tally.came if draught.reports else len(draught.stage))
+    click.echo(f"{len(draught.stage):,} pieces would go on; nothing was written.")
+    if price is not None:
+        for name, value in msgspec.to_builtins(price).items():
+            click.echo(f"{name}: {value}")
+    return 0
+
+
+def _price(draught: Draught) -> Any:
+    asks = draught.asks
+    return asks.step.price(asks.options, draught.stage) if asks and asks.step.price else None
+
+
+_NEW_EPILOG = """\b
+Examples:
+  millhand data new manual docs/manual.pdf --licence CC-BY-4.0
+  millhand data new filings 'raw/dart/*.zip' --licence "KOGL-1"
+  millhand data new qa qa.xlsx --map instruction=질문,output=답변 --licence CC0-1.0"""
+
+
+@click.command(epilog=_NEW_EPILOG)
+@click.argument("name")
+@click.argument("sources", nargs=-1, required=True, metavar="FILE…")
+@click.option("--licence", default="unknown", show_default=True, help="Of the sources, as an SPDX name.")
+@click.option("--description", default="", help="What it is, in a sentence.")
+@click.option(
+    "--map", "mappings", multiple=True, metavar="TARGET=COLUMN,…", help="Take a table's rows as records."
+)
+@json_option
+def new(
+    name: str,
+    sources: tuple[str, ...],
+    licence: str,
+    description: str,
+    mappings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Write a recipe for dataset NAME: dataset.yaml, with the usual steps, to look at and to build.
+
+    FILE is a document, a table, a folder or a pattern, below the workspace.
+    """
+    from millhand.datasets.mapping import parse_mapping
+    from millhand.datasets.new import new_recipe
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    here = [workspace.relative(Path(source)) for source in sources]
+    path = new_recipe(
+        workspace, name, here, licence=licence, description=description, mapping=parse_mapping(mappings)
+    )
+    shown = workspace.relative(path)
+    if as_json:
+        print_json({"name": path.parent.name, "recipe": shown})
+        return
+    say(f"Wrote {shown}. Look through it, then: millhand data build {path.parent.name}")

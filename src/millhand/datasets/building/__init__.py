@@ -1,0 +1,1 @@
+"""``millhand data build``: sources -> pieces -> the steps of dataset.yaml -> rows."""

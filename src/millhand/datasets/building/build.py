@@ -1,0 +1,171 @@
+"""A recipe -> a dataset of the registry, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from millhand.datasets.building.rows import Draft, write_rows
+from millhand.datasets.building.running import Tell, Workshop, run_step
+from millhand.datasets.building.sources import Gathered, gather
+from millhand.datasets.building.stages import Stage, chained, sweep
+from millhand.datasets.built import FILE as BUILD
+from millhand.datasets.built import OURS, Built, StepReport, read_built, write_built
+from millhand.datasets.definition import FILE as DEFINITION
+from millhand.datasets.definition import read_definition
+from millhand.datasets.pieces import Piece
+from millhand.datasets.recipe import Chosen, Recipe, is_recipe, read_recipe
+from millhand.datasets.registry import Registry
+from millhand.datasets.steps.base import Context
+from millhand.datasets.store import locked, put_in_place, staging
+from millhand.errors import UsageError
+from millhand.files import sha256_file
+from millhand.workspace import Workspace, check_name
+
+Status = Literal["built", "rebuilt", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """What ``millhand data build`` was asked for.
+
+    Args:
+        fresh: Do all steps again, though nothing changed; paid answers are kept.
+        workers: Processes at once; else one a core.
+        tell: Is told the step, how much of it is done, and of how much.
+    """
+
+    fresh: bool = False
+    workers: int | None = None
+    tell: Tell = lambda *_: None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a build."""
+
+    status: Status
+    built: Built
+
+
+@dataclass(frozen=True, slots=True)
+class Draught:
+    """What is known before a model is asked: what came of the steps so far, and the step that asks."""
+
+    reports: tuple[StepReport, ...]
+    stage: Stage
+    asks: Chosen | None
+
+
+def build_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Outcome:
+    """Build the dataset that ``dataset_registry/NAME/dataset.yaml`` describes.
+
+    Raises:
+        UsageError: There is no such recipe.
+        FindingsError: The recipe has faults, nothing of its sources can be read, or no row is left.
+        MillhandError: A step failed; what was done before it is kept.
+    """
+    recipe = find_recipe(workspace, name)
+    shop = _workshop(workspace, recipe.name, options)
+    gathered = gather(shop, workspace.root, recipe)
+    stage, reports, key = _steps(shop, recipe.steps, gathered)
+    key = chained(key, recipe.name, recipe.description, recipe.licence)
+    registry = Registry(workspace.registry)
+    standing = _standing(registry, recipe.name)
+    if standing and standing.key == key and _intact(registry, standing):
+        registry.write()
+        return Outcome("unchanged", standing)
+    built = _install(registry, recipe, stage, gathered, reports, key)
+    sweep(shop.builds, shop.used)
+    return Outcome("rebuilt" if standing else "built", built)
+
+
+def draft_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Draught:
+    """Do the steps that come before the first one that may ask a model; nothing is written but stages.
+
+    Raises:
+        See ``build_dataset``.
+    """
+    recipe = find_recipe(workspace, name)
+    shop = _workshop(workspace, recipe.name, options)
+    asks = next((n for n, chosen in enumerate(recipe.steps) if chosen.step.makes), len(recipe.steps))
+    stage, reports, _ = _steps(shop, recipe.steps[:asks], gather(shop, workspace.root, recipe))
+    return Draught(reports, stage, recipe.steps[asks] if asks < len(recipe.steps) else None)
+
+
+def find_recipe(workspace: Workspace, name: str) -> Recipe:
+    """Read the recipe of dataset ``name``.
+
+    Raises:
+        UsageError: There is none.
+        FindingsError: It has faults.
+    """
+    path = workspace.registry / check_name(name, "dataset") / DEFINITION
+    if not path.is_file():
+        mend = f"Begin one: `millhand data new {name} FILE…`."
+        raise UsageError(f"There is no recipe {workspace.relative(path)}.", mend=mend)
+    if is_recipe(path):
+        return read_recipe(path)
+    read_definition(path)
+    mend = "Make it anew with `millhand data add FILE --replace`. Only a recipe, with `steps:`, is built."
+    raise UsageError(f"Dataset {name!r} was added from a table: it has no steps to go through.", mend=mend)
+
+
+def _workshop(workspace: Workspace, name: str, options: BuildOptions) -> Workshop:
+    builds = workspace.state / "builds" / name
+    if options.fresh:
+        sweep(builds, ())
+    settings = workspace.settings()
+
+    def setting(key: str) -> str:
+        return settings.get(key, "")
+
+    context = Context(
+        parallel=_unset, cache=builds / "cache", secret=workspace.secret, setting=setting, tell=options.tell
+    )
+    return Workshop(builds, options.workers, context, options.tell)
+
+
+def _unset(work: Callable[[Iterable[Piece]], Iterable[object]]) -> Iterator[object]:
+    raise AssertionError(f"{work} is shared out by the stage that a step runs in")
+
+
+def _steps(
+    shop: Workshop, steps: tuple[Chosen, ...], gathered: Gathered
+) -> tuple[Stage, tuple[StepReport, ...], str]:
+    stage, key, reports = gathered.stage, gathered.key, list[StepReport]()
+    for number, chosen in enumerate(steps, 1):
+        stage, report, key = run_step(shop, number, chosen, stage, key)
+        reports.append(report)
+    return stage, tuple(reports), key
+
+
+def _standing(registry: Registry, name: str) -> Built | None:
+    return read_built(registry.folder / name / BUILD)
+
+
+def _intact(registry: Registry, built: Built) -> bool:
+    paths = [(registry.folder / made.file_name, made.sha256) for made in built.datasets]
+    return all(path.is_file() and sha256_file(path) == sha256 for path, sha256 in paths)
+
+
+def _install(
+    registry: Registry,
+    recipe: Recipe,
+    stage: Stage,
+    gathered: Gathered,
+    reports: tuple[StepReport, ...],
+    key: str,
+) -> Built:
+    files = tuple(report.file for report in gathered.reports)
+    draft = Draft(recipe.name, recipe.description, recipe.licence, files)
+    with staging(registry.folder, recipe.name) as folder:
+        datasets = write_rows(folder, stage, draft)
+        built = Built(key=key, datasets=datasets, sources=gathered.reports, steps=reports)
+        write_built(folder / BUILD, built)
+        with locked(registry.folder):
+            registry.entries()  # a broken dataset_info.json is found before anything is put in place
+            put_in_place(folder, registry.folder / recipe.name, ours=OURS)
+            registry.write()
+    return built
