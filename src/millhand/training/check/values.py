@@ -72,6 +72,7 @@ _ALWAYS = frozenset(
 _LOOSE = ("lora_alpha", "max_new_tokens", "save_total_limit")
 # Where neither 0 nor "false" does for false: transformers' and torch's own checks.
 _STRICT = ("use_cache", "dataloader_drop_last", "use_v1_kernels")
+_UNLOOKED_WHERE_FALSE = ("use_v1_kernels",)
 # What only a method, a stage or an evaluation looks at.
 _FAMILIES: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
     {
@@ -167,7 +168,7 @@ def _harm(config: Config, key: str, value: Any, argument: Argument) -> tuple[Sev
         return None, ""
     if key in _LOOSE and isinstance(value, float):
         return "warning", "A whole number is meant; what uses it later may not take another."
-    if key in _STRICT:
+    if key in _STRICT and (value or key not in _UNLOOKED_WHERE_FALSE):
         return "error", "It is compared with true and false themselves, and refused."
     if "bool" in argument.type:
         text = "It is text, and any text counts as true, `false` too."
