@@ -8,7 +8,7 @@ import msgspec
 
 from millhand.documents.document import Block, Paragraph, Place, Section, Table
 from millhand.text.numbering import split_number
-from millhand.text.units import unit_of
+from millhand.text.units import is_caption, unit_of
 
 
 @dataclass
@@ -56,14 +56,16 @@ class Outline:
         (self._open[-1].blocks if self._open else self.blocks).append(block)
 
     def add_table(self, table: Table) -> None:
-        """Put a table into the section that is open; a paragraph right above it may say its unit."""
+        """Put a table into the section that is open; paragraphs above it may be its caption and unit."""
         blocks = self._open[-1].blocks if self._open else self.blocks
-        last = blocks[-1] if blocks else None
-        unit = unit_of(last.text) if isinstance(last, Paragraph) else None
-        if unit and not table.unit:
-            blocks[-1] = msgspec.structs.replace(table, unit=unit)
-        else:
-            blocks.append(table)
+        for _ in range(2):
+            last = blocks[-1] if blocks else None
+            above = _with_line(table, last.text) if isinstance(last, Paragraph) else None
+            if above is None:
+                break
+            table = above
+            blocks.pop()
+        blocks.append(table)
 
     def build(self) -> tuple[tuple[Block, ...], tuple[Section, ...]]:
         """The blocks before the first heading, and the sections."""
@@ -75,3 +77,13 @@ class Outline:
             last = self._open.pop()
             done = last.close(len(self._open) + 1 if self._dense else last.level)
             (self._open[-1].sections if self._open else self.sections).append(done)
+
+
+def _with_line(table: Table, line: str) -> Table | None:
+    """The table with a line above it as its unit or caption; None where it is neither."""
+    unit = unit_of(line)
+    if unit and not table.unit:
+        return msgspec.structs.replace(table, unit=unit)
+    if not table.caption and is_caption(line):
+        return msgspec.structs.replace(table, caption=line)
+    return None

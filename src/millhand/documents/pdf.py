@@ -17,7 +17,7 @@ from millhand.documents.pdf_lines import Line, page_lines
 from millhand.documents.pdf_tables import PageTables, find_tables
 from millhand.documents.source import Source, broken, make_document
 from millhand.errors import Finding, Severity
-from millhand.text.numbering import split_marker
+from millhand.text.numbering import split_marker, split_step
 
 Progress = Callable[[int, int], None]
 _HEADING_PAGES = 3  # a title stands on the first pages
@@ -222,7 +222,7 @@ def _pieces(
 def _add_text(outline: Outline, flow: Flow, lines: Sequence[Line]) -> None:
     for text, first in flow.paragraphs(lines):
         place = Place("page", first.page)
-        marked = split_marker(text)
+        marked = split_marker(text) or split_step(text)
         outline.add(ListItem(marked.rest, place, marked.marker) if marked else Paragraph(text, place))
 
 

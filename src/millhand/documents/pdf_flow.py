@@ -45,6 +45,7 @@ _PARTICLES = frozenset(
 _PITCH = 1.6  # times the size, where the document does not tell
 _LOOSER = 1.2  # times the usual distance of lines
 _REACHES = 2.5  # sizes that a full line may end before the right edge
+_KEPT = 20  # line ends between words for each that cuts one, where lines are cut between words
 _SHARE_OF_LETTERS = 0.45  # of the signs of running text that are no blanks; a table's row has fewer
 
 
@@ -52,13 +53,14 @@ class Flow(NamedTuple):
     """What the joining of lines goes by, measured once for a document.
 
     ``pitch`` is the distance of lines in sizes, ``words`` the runs of Hangul or Latin letters inside of
-    lines, ``breaks_words`` whether lines end in the middle of words, ``edges`` where full lines of each
-    size end, in points.
+    lines, ``breaks_words`` whether most lines end in the middle of words, ``keeps_words`` whether next to
+    none do, ``edges`` where full lines of each size end, in points.
     """
 
     pitch: float
     words: Counter[str]
     breaks_words: bool
+    keeps_words: bool
     edges: Mapping[float, float]
 
     def paragraphs(self, lines: Iterable[Line]) -> Iterator[tuple[str, Line]]:
@@ -111,9 +113,12 @@ class Flow(NamedTuple):
             return self._glue_mixed(before.text, line.text)
         if self.words[last[0] + first[0]]:
             return ""
-        if last[0].isascii() or (self.words[last[0]] and self.words[first[0]] and first[0] not in _PARTICLES):
+        if self.keeps_words or last[0].isascii():
             return " "
-        return "" if first[0] in _PARTICLES or self.breaks_words else " "
+        if first[0] in _PARTICLES:
+            return ""
+        known = self.words[last[0]] and self.words[first[0]]
+        return " " if known or not self.breaks_words else ""
 
     def _glue_mixed(self, before: str, line: str) -> str:
         """Where a line ends or the next begins with no Hangul: a number takes its particle."""
@@ -126,12 +131,14 @@ class Flow(NamedTuple):
 
 
 def measure_flow(lines: Sequence[Line]) -> Flow:
-    """Measure a document's lines: their distance, its words, and whether lines break words."""
+    """Measure a document's lines: their distance, its words, and whether lines cut words."""
     pairs = [(a, b) for a, b in pairwise(lines) if _follow(a, b)]
-    drops = [(a.y - b.y) / a.size for a, b in pairs]
+    # A line that ends a sentence may end its paragraph: below it the distance may be a larger one.
+    drops = [(a.y - b.y) / a.size for a, b in pairs if not _ENDED.search(a.text)]
     pitch = statistics.median(drops) if drops else _PITCH
     words = _inner_words(line.text for line in lines)
-    return Flow(pitch, words, _breaks_words(pairs, words), _edges(lines))
+    cut, between = _line_ends(pairs, words)
+    return Flow(pitch, words, cut > between, cut * _KEPT < between, _edges(lines))
 
 
 def begins_block(text: str, *, after: str = "") -> bool:
@@ -175,8 +182,8 @@ def _inner_words(texts: Iterable[str]) -> Counter[str]:
     return words
 
 
-def _breaks_words(pairs: Iterable[tuple[Line, Line]], words: Counter[str]) -> bool:
-    """Whether more line ends of running text cut a known word than stand between two."""
+def _line_ends(pairs: Iterable[tuple[Line, Line]], words: Counter[str]) -> tuple[int, int]:
+    """Of line ends of running text, how many cut a known word and how many stand between two."""
     cut = between = 0
     for before, line in pairs:
         last, first = _LAST_RUN.search(before.text), _FIRST_RUN.search(line.text)
@@ -184,4 +191,4 @@ def _breaks_words(pairs: Iterable[tuple[Line, Line]], words: Counter[str]) -> bo
             joined = bool(words[last[0] + first[0]])
             cut += joined
             between += not joined and bool(words[last[0]] and words[first[0]])
-    return cut > between
+    return cut, between

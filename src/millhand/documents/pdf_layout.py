@@ -103,10 +103,11 @@ def _may_head(line: Line, body: float) -> bool:
         or _LEADERS.search(text)
     ):
         return False
-    if line.size > body * _LARGER:
-        return letters(text) * 2 >= len(_DIGITS.sub("#", text.replace(" ", "")))
-    # Of the body's size only a bold line with a number is one: bold alone is a table's header as often.
     numbered = split_number(text)
+    if line.size > body * _LARGER:
+        named = numbered.rest if numbered and numbered.rest else text
+        return letters(named) * 2 >= len(_DIGITS.sub("#", named.replace(" ", "")))
+    # Of the body's size only a bold line with a number is one: bold alone is a table's header as often.
     return len(text) <= _LONGEST_BOLD and bool(numbered and numbered.rest)
 
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 # Each kind of number as it stands before a heading, the highest in rank first: a report goes
 # 제1장 > I. > 1. > 1.1 > 가. > (1) > (가) > ①
+_MENTION = r"(?!에|의\s|[을를은는과와로]\s|이\s|부터|까지|및)"  # 제3장에 따라: a sentence that speaks of it
 _NUMBERS = (
-    ("part", r"제\s?\d{1,3}\s?[편부]"),
-    ("chapter", r"제\s?\d{1,3}\s?장"),
-    ("clause", r"제\s?\d{1,3}\s?[절관조](?:의\s?\d+)?"),
+    ("part", rf"제\s?\d{{1,3}}\s?[편부]{_MENTION}"),
+    ("chapter", rf"제\s?\d{{1,3}}\s?장{_MENTION}"),
+    ("clause", rf"제\s?\d{{1,3}}\s?[절관조](?:의\s?\d+)?{_MENTION}"),
     ("roman", r"(?:[IVX]{1,5}|[Ⅰ-Ⅻ])\."),
     ("decimal", r"\d{1,3}(?:[.-]\d{1,3}){1,4}\.?(?=\s)|\d{1,3}(?:[.-]\d{1,3}){1,4}\.(?=\D)"),
     ("digit", r"\d{1,2}\.(?!\d)"),
@@ -23,6 +24,7 @@ _NUMBER = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _NUM
 _RANKS = {kind: rank for rank, (kind, _) in enumerate(_NUMBERS)}
 # A dash may be a minus, a star a footnote: those need a blank behind them.
 _BULLET = re.compile(r"(?:[•·ㆍ∙◦○●□■◇◆▶▷►▪‣](?=\s*\S)|[-–—*](?=\s+\S))\s*")
+_SENTENCE = re.compile(r"[.?!][)\]\"'”’]?$")
 _LISTED = ("half", "bracket", "circle")
 
 
@@ -61,4 +63,15 @@ def split_marker(text: str) -> Marked | None:
     numbered = _NUMBER.match(text)
     if numbered and numbered.lastgroup in _LISTED and text[numbered.end() :].strip():
         return Marked(numbered[0], text[numbered.end() :].strip())
+    return None
+
+
+def split_step(text: str) -> Marked | None:
+    """Part ``1. 문을 잠근다.`` into marker and text where what stands behind the number is a sentence.
+
+    For text that is known to be no heading.
+    """
+    numbered = split_number(text)
+    if numbered and numbered.kind == "digit" and _SENTENCE.search(numbered.rest):
+        return Marked(numbered.number, numbered.rest)
     return None

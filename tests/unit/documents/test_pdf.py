@@ -166,6 +166,48 @@ def test_a_verb_cut_before_its_last_syllable_begins_no_heading(tmp_path: Path) -
     assert told(made)[0] == f"{full}다. 부품은 따로 보관을 합니다"
 
 
+def test_a_line_that_begins_with_a_chapters_name_goes_on(tmp_path: Path) -> None:
+    full = "의심스러운 물품을 발견하면 만지지 말고 주변 사람을 물러나게 한 다음 보안팀장에게 알리고"
+    page = lines(full, "제13장에 따라 대응한다.", full[:-1] + ".", WORDS)
+    assert told(read_one(write_pdf(tmp_path / "a.pdf", [page])))[0] == f"{full} 제13장에 따라 대응한다."
+
+
+def test_a_short_word_after_a_line_that_cuts_none_keeps_its_blank(tmp_path: Path) -> None:
+    text = " ".join(random.Random(4).choices(VOCABULARY, k=60))
+    wrapped = textwrap.wrap(text + " 그 책임자에게 수 있는 " + text, 40)
+    (said,) = told(read_one(write_pdf(tmp_path / "a.pdf", [lines(*wrapped)])))
+    assert said == " ".join(wrapped)
+    (cut,) = [n for n, line in enumerate(wrapped) if line.endswith(" 수")]
+    assert wrapped[cut + 1].startswith("있는")
+
+
+def test_paragraphs_a_little_apart_are_two(tmp_path: Path) -> None:
+    texts = [
+        (
+            f"보안 책임자는 매일 아침 {n}층의 모든 출입문과 창문이 잠겨 있는지 살피고 그 결과를 적으며",
+            f"그 밖의 근무자는 매일 저녁 {n}층의 모든 출입문과 창문이 잠겨 있는지 살피고 나서 또 알린다.",
+        )
+        for n in range(6)
+    ]
+    page = [item for n, pair in enumerate(texts) for item in lines(*pair, top=740 - 36 * n)]
+    assert told(read_one(write_pdf(tmp_path / "a.pdf", [page]))) == [" ".join(pair) for pair in texts]
+
+
+def test_numbered_sentences_are_items_and_numbered_names_are_not(tmp_path: Path) -> None:
+    page = lines("1. 문을 잠근다.", "2. 불을 끈다.", "3. 기타")
+    blocks = [block for _, block in read_one(write_pdf(tmp_path / "a.pdf", [page])).walk()]
+    assert [(b.marker, b.text) for b in blocks if isinstance(b, ListItem)] == [
+        ("1.", "문을 잠근다."),
+        ("2.", "불을 끈다."),
+    ]
+    assert [b.text for b in blocks if isinstance(b, Paragraph)] == ["3. 기타"]
+
+
+def test_a_heading_of_a_number_and_one_word(tmp_path: Path) -> None:
+    page: list[Item] = [Text(50, 740, "1.1 목적", 14), *lines(WORDS, WORDS)]
+    assert headings(read_one(write_pdf(tmp_path / "a.pdf", [page]))) == [(1, "1.1 목적")]
+
+
 def test_items_notes_and_short_lines_begin_anew(tmp_path: Path) -> None:
     made = read_one(
         write_pdf(

@@ -82,6 +82,19 @@ def test_every_block_has_its_form(tmp_path: Path) -> None:
     )
 
 
+def test_lines_above_a_table_are_its_caption_and_unit(tmp_path: Path) -> None:
+    outline = Outline()
+    table = Table((("구분", "금액"), ("가", "1")), P, 1)
+    for text in ("표 3은 다음과 같다.", "[표 1] 순찰 시각", "(단위 : 원)"):
+        outline.add(Paragraph(text, P))
+    outline.add_table(table)
+    blocks = document(tmp_path / "a.txt", outline).blocks
+    assert blocks == (
+        Paragraph("표 3은 다음과 같다.", P),
+        Table(table.rows, P, 1, "[표 1] 순찰 시각", "단위 : 원"),
+    )
+
+
 def test_sections_nest_and_keep_their_order(tmp_path: Path) -> None:
     outline = Outline()
     outline.add(Paragraph("앞", P))

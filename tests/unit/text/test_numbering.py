@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from millhand.text.language import language_of
-from millhand.text.numbering import split_marker, split_number
+from millhand.text.numbering import split_marker, split_number, split_step
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,9 @@ def test_numbers(text: str, number: str, kind: str, rest: str) -> None:
     assert (found.number, found.kind, found.rest) == (number, kind, rest)
 
 
-@pytest.mark.parametrize("text", ["사업의 내용", "1.5배로 늘었다", "2023년 1월", "가나다라", "3.14", ""])
+@pytest.mark.parametrize(
+    "text", ["사업의 내용", "1.5배로 늘었다", "2023년 1월", "가나다라", "3.14", "제13장에 따라", ""]
+)
 def test_no_numbers(text: str) -> None:
     assert split_number(text) is None
 
@@ -65,3 +67,17 @@ def test_language() -> None:
     assert language_of("당사는 DRAM, NAND Flash를 생산합니다") == "ko"
     assert language_of("The company makes memory.") is None
     assert language_of("12,345") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parted"),
+    [
+        ("1. 문을 잠근다.", ("1.", "문을 잠근다.")),
+        ("12. 불을 껐습니까?", ("12.", "불을 껐습니까?")),
+        ("1. 목적", None),
+        ("1.5배로 늘었다.", None),
+        ("가. 문을 잠근다.", None),
+    ],
+)
+def test_steps(text: str, parted: tuple[str, str] | None) -> None:
+    assert split_step(text) == parted
