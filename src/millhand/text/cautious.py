@@ -7,6 +7,7 @@ only patterns that cannot do so are taken, and each is put to 500 characters at 
 from __future__ import annotations
 
 import re
+import warnings
 
 _LONGEST = 300
 _WINDOW = 500
@@ -25,8 +26,10 @@ def cautious(pattern: str) -> re.Pattern[str]:
             may go on for as long as they like, or it is longer than 300 characters.
     """
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError(f"{pattern!r} is no pattern: {error}") from error
     fault = _fault(pattern)
     if fault:

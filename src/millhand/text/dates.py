@@ -44,6 +44,7 @@ _VERSION = re.compile(
 _LATIN_WORD = re.compile(r"[A-Za-z]\s$")
 _BARE = re.compile(r"[0-9]{4}\.[1-9][0-2]?\.[1-9][0-9]?\.?")
 _CONTEXT = 40
+_YEAR_LIKE = re.compile(r"(?:19|20)[0-9]{2}|['‘’][0-9]{2}|[0-9]{2}\s?년")
 
 
 class Written(NamedTuple):
@@ -56,6 +57,8 @@ class Written(NamedTuple):
 
 def find_dates(text: str) -> list[Written]:
     """The whole dates in ``text``, in their order; none overlaps another."""
+    if not _YEAR_LIKE.search(text):
+        return []
     found = sorted(written for pattern in _PATTERNS for written in _found(pattern, text))
     kept: list[Written] = []
     for written in found:

@@ -46,10 +46,12 @@ def _broken(text: str, words: Sequence[str]) -> Iterator[Repeated]:
     yield from _over("lines", 1 - len(lines) / lines.total(), _LINES)
     yield from _over("lines", again / sum(map(len, lines.elements())), _LINE_CHARS)
     chars = sum(map(len, words))
-    for n, limit in _TOP.items():
-        yield from _over(f"{n}-grams", top_share(words, n, chars), limit)
-    for n, limit in _DUPLICATE.items():
-        yield from _over(f"{n}-grams", duplicate_share(words, n, chars), limit)
+    for measure, limits in ((top_share, _TOP), (duplicate_share, _DUPLICATE)):
+        for n, limit in limits.items():
+            share = measure(words, n, chars)
+            if not share:  # where no n-gram stands twice, no longer one does
+                break
+            yield from _over(f"{n}-grams", share, limit)
 
 
 def _over(what: str, share: float, limit: float) -> Iterator[Repeated]:
