@@ -73,6 +73,6 @@ def keyed(text: str) -> Keyed:
 def _folded(cluster: str) -> str:
     if cluster in _UNSEEN or cluster == _STROKE:
         return "-" if cluster == _STROKE else ""
-    if len(cluster) == 1 and unicodedata.category(cluster) in _SYMBOLS:
+    if unicodedata.category(cluster[0]) in _SYMBOLS:
         return " "
     return _DASHES.sub("-", unicodedata.normalize("NFKC", cluster))

@@ -10,32 +10,60 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from millhand.datasets.pieces import Piece
 from millhand.errors import Finding
 from millhand.shell import Secret
+from millhand.text.pii import veiled
 
 SAMPLES = 5
 _SAMPLE_CHARS = 400
 
 
 class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that a step did: to which piece, why, and the text before and after (empty: dropped)."""
+    """One thing that a step did: to which piece, why, and the text before and after (empty: dropped).
+
+    Of a duplicate, ``same_as`` names the piece that was kept and ``kept`` is its text. Personal data in
+    the texts is starred out, whatever the step.
+    """
 
     piece: str
     reason: str
     before: str
     after: str = ""
+    same_as: str = ""
+    kept: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """A place in a piece as it came to the step: in which of its texts, from where to where, what is there.
+
+    ``field`` is named as ``datasets.fields`` names it. The words that stand there are kept nowhere.
+    """
+
+    piece: str
+    field: str
+    start: int
+    end: int
+    kind: str
+
+
+Shown: TypeAlias = Callable[[Piece], str]
+
+
+def shown(piece: Piece) -> str:
+    """A piece's text as a report may show it: personal data is starred out."""
+    return veiled(piece.text)
 
 
 class Tally(msgspec.Struct):
     """What a step did: pieces in and out, how many it changed, how many it dropped and why.
 
-    ``counts`` are the step's own (personal data found by kind, pieces by split). The first few things of
-    each reason are kept as samples. Tallies of shards add up.
+    ``counts`` are the step's own (personal data found by kind, pieces by split), ``marks`` the places that
+    it found. The first few things of each reason are kept as samples. Tallies of shards add up.
     """
 
     came: int = 0
@@ -44,18 +72,26 @@ class Tally(msgspec.Struct):
     dropped: dict[str, int] = {}
     counts: dict[str, int] = {}
     samples: list[Sample] = []
+    marks: list[Mark] = []
 
-    def change(self, before: Piece, after: Piece, reason: str) -> Piece:
-        """Note that ``after`` took the place of ``before``; hand ``after`` on."""
+    def change(self, before: Piece, after: Piece, reason: str, show: Shown = shown) -> Piece:
+        """``after`` takes the place of ``before``; hand ``after`` on. ``show`` makes a sample's texts."""
         if after != before:
             self.changed += 1
-            self._sample(before, reason, after.text)
+            if self.wants(reason):
+                self._keep(Sample(before.id, reason, *window(show(before), show(after))))
         return after
 
-    def drop(self, piece: Piece, reason: str) -> None:
-        """Note that ``piece`` goes no further, and why in a word or two."""
+    def drop(self, piece: Piece, reason: str, show: Shown = shown, kept: Piece | None = None) -> None:
+        """Note that ``piece`` goes no further, and why in a word or two; ``kept`` is there in its stead."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
-        self._sample(piece, reason, "")
+        if self.wants(reason):
+            before, other = window(show(piece), show(kept) if kept else "")
+            self._keep(Sample(piece.id, reason, before, same_as=kept.id if kept else "", kept=other))
+
+    def wants(self, reason: str) -> bool:
+        """Whether another sample of this reason would be kept."""
+        return sum(sample.reason == reason for sample in self.samples) < SAMPLES
 
     def count(self, name: str, by: int = 1) -> None:
         """Count something of the step's own."""
@@ -69,15 +105,12 @@ class Tally(msgspec.Struct):
             self.dropped[name] = self.dropped.get(name, 0) + value
         for name, value in other.counts.items():
             self.count(name, value)
+        self.marks.extend(other.marks)
         for sample in other.samples:
             self._keep(sample)
 
-    def _sample(self, piece: Piece, reason: str, after: str) -> None:
-        before, after = window(piece.text, after)
-        self._keep(Sample(piece.id, reason, before, after))
-
     def _keep(self, sample: Sample) -> None:
-        if sum(kept.reason == sample.reason for kept in self.samples) < SAMPLES:
+        if self.wants(sample.reason):
             self.samples.append(sample)
 
 
