@@ -28,6 +28,7 @@ def data() -> None:
 
 data.add_command(data_build.build)
 data.add_command(data_build.new)
+data.add_command(data_build.steps)
 
 
 _ADD_EPILOG = """\b

@@ -177,3 +177,36 @@ def new(
         print_json({"name": path.parent.name, "recipe": shown})
         return
     say(f"Wrote {shown}. Look through it, then: millhand data build {path.parent.name}")
+
+
+@click.command(
+    epilog="\b\nExamples:\n  millhand data steps\n  millhand data steps dedup\n  millhand data steps --json"
+)
+@click.argument("name", required=False)
+@json_option
+def steps(name: str | None, as_json: bool) -> None:
+    """Say what steps a recipe can name, or what options step NAME has."""
+    from millhand.datasets.steps.describe import describe
+    from millhand.errors import UsageError
+    from millhand.text.normal import did_you_mean
+
+    every = [step for step in describe() if name in (None, step.name)]
+    if not every:
+        mend = did_you_mean(str(name), [step.name for step in describe()]) or "See `millhand data steps`."
+        raise UsageError(f"There is no step {name!r}.", mend=mend)
+    if as_json:
+        print_json([{**s._asdict(), "options": [option._asdict() for option in s.options]} for s in every])
+        return
+    if name is None:
+        print_table("", ("step", "what it does"), [(step.name, step.text) for step in every])
+        say("Its options: millhand data steps NAME")
+        return
+    click.echo(every[0].text)
+    columns = ("option", "takes", "default", "")
+    print_table("", columns, [(o.name, o.kind, _shown(o.default), o.text) for o in every[0].options])
+
+
+def _shown(value: object) -> str:
+    import orjson
+
+    return orjson.dumps(value, default=str).decode("utf-8")

@@ -30,6 +30,9 @@ from millhand.datasets.steps.known import NAMES, load_step
 from millhand.errors import Finding, FindingsError
 from millhand.text.normal import did_you_mean
 
+# A key of the file itself: what stands inside a description is indented.
+_STEPS_KEY = re.compile(rb"^(?:steps|\"steps\"|'steps')\s*:", re.MULTILINE)
+
 
 class RecipeSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A file, a folder or a pattern (``filings/*.zip``), relative to the workspace.
@@ -81,12 +84,11 @@ class Recipe(NamedTuple):
 
 
 def is_recipe(path: Path) -> bool:
-    """Whether a dataset.yaml is one to build from; a broken file is none."""
+    """Whether a dataset.yaml is one to build from: it has steps. One that is not there is none."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return bool(_STEPS_KEY.search(path.read_bytes()))
+    except OSError:
         return False
-    return isinstance(value, dict) and "steps" in value
 
 
 def read_recipe(path: Path) -> Recipe:
