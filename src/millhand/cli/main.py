@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("millhand.cli.doctor:doctor", "Say what this machine has and lacks for training."),
     "install": ("millhand.cli.install:install", "Bring the training stack into this environment."),
     "docs": ("millhand.cli.docs:docs", "Read documents: PDF, DART filings, HTML, Markdown, spreadsheets."),
+    "dart": ("millhand.cli.dart:dart", "Fetch DART filings; make documents, sentences and chunks of them."),
     "data": ("millhand.cli.data:data", "Make datasets of spreadsheets, CSV, JSON and parquet."),
     "config": ("millhand.cli.config:config", "Write LLaMA-Factory's configurations from presets."),
     "check": ("millhand.cli.check:check", "Find what would make a run fail, before it starts."),

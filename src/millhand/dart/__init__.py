@@ -1,0 +1,1 @@
+"""DART's filings: fetched over its open API, then made into Markdown, sentences and chunks."""

@@ -1,0 +1,266 @@
+"""Makes Markdown, sentences and chunks out of raw filings, several at once.
+
+Layout of ``out``::
+
+    docs/{corp_code}/{year}/{reprt_code}/{rcept_no}.md       the document, front matter and Markdown
+    facts/{corp_code}/{year}/{reprt_code}/{rcept_no}.jsonl   a sentence a line, with its parts
+    chunks/{corp_code}/{year}/{reprt_code}/{rcept_no}.parquet   sections and passages of the whole filing
+    .build/                                                  what is done; a second call goes on from it
+
+Audit reports in a filing's ZIP are documents of their own (``{rcept_no}_00760``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from millhand.dart.chunks import SCHEMA, Chunk, chunks_of, write_chunks
+from millhand.dart.filing import Identity, home_of, identify
+from millhand.dart.notes import split_notes
+from millhand.dart.passages import BUDGET, LEAST_BUDGET
+from millhand.dart.sentences import TableFacts, facts_of
+from millhand.documents.document import Document
+from millhand.documents.read import read_document
+from millhand.documents.render import to_markdown
+from millhand.errors import Finding, UsageError
+from millhand.files import atomic_writer, write_text
+from millhand.shards import Shard, map_shards
+from millhand.text.normal import nfc, slug
+
+CHUNKS, DOCS, FACTS, STATE = "chunks", "docs", "facts", ".build"
+_VERSION = "1"  # of what is made of a filing; raised where the same ZIP gives something else
+_RECEIPT = re.compile(r"\d{14}\.zip", re.IGNORECASE)
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A document that was made; paths are relative to ``out``, with forward slashes."""
+
+    id: str
+    title: str
+    kind: str
+    identity: Identity
+    source_sha256: str
+    file: str
+    facts_file: str
+    sections: int
+    passages: int
+    facts: int
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one file: its documents, findings, and numbers left out of the sentences by reason.
+
+    ``chunks_file`` is relative to ``out``; empty where there are no documents.
+    """
+
+    documents: tuple[Built, ...] = ()
+    chunks_file: str = ""
+    findings: tuple[Finding, ...] = ()
+    left_out: dict[str, int] = {}
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of all; ``unchanged`` files were made by an earlier call."""
+
+    documents: tuple[Built, ...]
+    findings: tuple[Finding, ...]
+    left_out: dict[str, int]
+    files: int
+    unchanged: int
+
+
+def build(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    budget: int = BUDGET,
+    workers: int | None = None,
+    on_done: Callable[[int, int, Path], None] = lambda _done, _of, _file: None,
+) -> Result:
+    """Build all filings of ``paths`` (ZIPs, or folders with ZIPs) below ``out``.
+
+    ``budget`` is the most characters of a passage. A broken file is a finding, the rest goes on; what is
+    unchanged since an earlier call is not made again. ``on_done`` is told how many are done, of all.
+
+    Raises:
+        UsageError: There is no filing, ``out`` is a file, or the budget is too small.
+    """
+    files = filings_in(paths)
+    _check(files, out, budget)
+    done = 0
+
+    def note(shard: Shard) -> None:
+        nonlocal done
+        done += 1
+        on_done(done, len(files), shard.input)
+
+    call = partial(_mapped, files, out, budget, workers)
+    shards = call(note)
+    if _forget_gone(shards, out):
+        shards = call(lambda _: None)
+    return _gathered(shards, out)
+
+
+def filings_in(paths: Iterable[Path]) -> list[Path]:
+    """Each file once; a folder stands for the ZIPs below it that are named by a receipt number.
+
+    Of files with the same receipt number the first is taken.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if _RECEIPT.fullmatch(p.name)) if path.is_dir() else [path]
+        for file in inside:
+            name = file.name.lower() if _RECEIPT.fullmatch(file.name) else str(file.resolve())
+            found.setdefault(name, file)
+    return list(found.values())
+
+
+def build_file(out: Path, budget: int, source: Path, target: Path) -> Outcome:
+    """Make one filing's documents and chunks below ``out``; ``target`` notes what was made."""
+    reading = read_document(source)
+    chunks: list[Chunk] = []
+    built: list[Built] = []
+    left_out: Counter[str] = Counter()
+    identity = identify(reading.documents) if reading.documents else None
+    for document in map(split_notes, reading.documents):
+        if identity is not None:
+            facts, missing = facts_of(document)
+            left_out += missing
+            made = list(chunks_of(document, identity, facts, budget))
+            built.append(_write(out, document, identity, facts, made))
+            chunks += made
+    name = ""
+    if identity is not None:
+        name = f"{CHUNKS}/{home_of(identity)}/{identity.rcept_no or slug(nfc(source.stem))}.parquet"
+        with atomic_writer(out / name) as file:
+            write_chunks(file, chunks)
+    outcome = Outcome(tuple(built), name, reading.findings, dict(left_out))
+    target.write_bytes(msgspec.json.encode(outcome))
+    return outcome
+
+
+def _mapped(
+    files: list[Path], out: Path, budget: int, workers: int | None, note: Callable[[Shard], None]
+) -> list[Shard]:
+    work = partial(build_file, out.absolute(), budget)
+    version = f"{SCHEMA} {_VERSION} {budget}"
+    return map_shards(
+        work, files, out / STATE, version=version, suffix=".json", workers=workers, on_done=note
+    )
+
+
+def _check(files: Sequence[Path], out: Path, budget: int) -> None:
+    if not files:
+        mend = "Name ZIPs of document.xml or the folder that `millhand dart fetch` wrote."
+        raise UsageError("There is no filing (a ZIP named by its receipt number).", mend=mend)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file.", mend="Name a folder: --out DIR.")
+    if budget < LEAST_BUDGET:
+        mend = f"Take {LEAST_BUDGET} or more."
+        raise UsageError(f"Passages of {budget} characters are too short.", mend=mend)
+
+
+def _write(
+    out: Path, document: Document, identity: Identity, facts: Sequence[TableFacts], chunks: Sequence[Chunk]
+) -> Built:
+    home, name = str(home_of(identity)), slug(document.id)
+    markdown, lines = f"{DOCS}/{home}/{name}.md", f"{FACTS}/{home}/{name}.jsonl"
+    known = {"year": identity.year, "reprt_code": identity.reprt_code}
+    told = msgspec.structs.replace(
+        document,
+        source=Path(document.source).name,
+        facts={**document.facts, **{key: value for key, value in known.items() if value}},
+    )
+    write_text(out / markdown, to_markdown(told))
+    encoded = [msgspec.json.encode(fact) + b"\n" for table in facts for fact in table.facts]
+    with atomic_writer(out / lines) as file:
+        file.write(b"".join(encoded))
+    sections = sum(chunk.level == "section" for chunk in chunks)
+    return Built(
+        document.id,
+        document.title,
+        document.kind,
+        identity,
+        document.sha256,
+        markdown,
+        lines,
+        sections,
+        len(chunks) - sections,
+        len(encoded),
+    )
+
+
+def _forget_gone(shards: Sequence[Shard], out: Path) -> bool:
+    """Have what was made earlier made again where a file of it is gone since."""
+    gone = False
+    for shard in shards:
+        if shard.skipped:
+            outcome = _outcome(shard)
+            files = [name for made in outcome.documents for name in (made.file, made.facts_file)]
+            if not all((out / name).is_file() for name in (*files, outcome.chunks_file) if name):
+                shard.output.unlink()
+                gone = True
+    return gone
+
+
+def _gathered(shards: Sequence[Shard], out: Path) -> Result:
+    documents: list[Built] = []
+    findings: list[Finding] = []
+    left_out: Counter[str] = Counter()
+    kept: set[str] = set()
+    owners: dict[str, str] = {}
+    for shard in shards:
+        outcome = _outcome(shard)
+        findings += outcome.findings
+        twice = [made for made in outcome.documents if made.id in owners]
+        if twice:
+            findings.append(_twice(shard, owners[twice[0].id]))
+        elif not shard.error:
+            owners |= {made.id: shard.input.name for made in outcome.documents}
+            documents += outcome.documents
+            left_out += Counter(outcome.left_out)
+            kept.add(outcome.chunks_file)
+    _sweep(out, kept)
+    skipped = sum(shard.skipped for shard in shards)
+    return Result(tuple(documents), tuple(findings), dict(left_out), len(shards), skipped)
+
+
+def _outcome(shard: Shard) -> Outcome:
+    if shard.error:
+        return Outcome(findings=(_failed(shard),))
+    return msgspec.convert(shard.value, Outcome)
+
+
+def _sweep(out: Path, kept: set[str]) -> None:
+    """Take away the chunks of filings that are no longer among the inputs, or failed this time."""
+    for path in (out / CHUNKS).rglob("*.parquet"):
+        if path.relative_to(out).as_posix() not in kept:
+            path.unlink()
+
+
+def _failed(shard: Shard) -> Finding:
+    return Finding(
+        id="dart.failed",
+        severity="error",
+        message=f"could not be built: {shard.error}",
+        file=nfc(shard.input.name),
+        why="It is missing from the chunks.",
+        mend="Fetch the filing again; if it fails again, report it with this message.",
+    )
+
+
+def _twice(shard: Shard, other: str) -> Finding:
+    return Finding(
+        id="dart.same-filing",
+        severity="warning",
+        message=f"holds a document that {other} holds too; it was left out",
+        file=nfc(shard.input.name),
+        why="Two chunks would have the same id.",
+        mend="Remove one of the two files.",
+    )
