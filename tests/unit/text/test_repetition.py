@@ -34,6 +34,12 @@ def test_short_texts_are_not_judged_by_shares() -> None:
     assert repetition_of("가 나 " * 30)
 
 
+def test_slack() -> None:
+    text = " ".join([*(f"낱말{i}" for i in range(60)), *["전년 대비 오른 값이 많다"] * 5])
+    assert repetition_of(text)
+    assert repetition_of(text, 10) is None
+
+
 @pytest.mark.parametrize("text", ["ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ", "네네네네네네네네네네네", "알겠습니다" * 10])
 def test_stuck(text: str) -> None:
     found = repetition_of(text)

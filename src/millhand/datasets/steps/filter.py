@@ -37,9 +37,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         min_chars: Of a passage's text, without its headings; ``max_chars`` too.
         min_question_chars: Of a record's question; ``min_answer_chars`` and the two others likewise. A
             record without an answer is always dropped.
-        language: ``ko`` drops what has less Hangul among its letters than ``min_hangul``; texts of fewer
-            than 20 letters stay.
-        repetition: By Gopher's rules (``text/repetition.py``): of an answer, of a passage's prose.
+        language: ``ko`` drops a record, or a passage's prose, with less Hangul among its letters than
+            ``min_hangul``; texts of fewer than 20 letters stay.
+        repetition: How much of an answer, or of a passage's prose, may say the same again: times the limits
+            of Gopher's rules (``text/repetition.py``), which were set for the web. 0 does not look.
         boilerplate: Tables of contents, page numbers, copyright, menus, pages left blank.
         max_symbols: The share of signs that are neither letters nor digits, blanks not counted.
         max_digits: The share of digits. Tables of numbers have many: a limit is for prose.
@@ -55,7 +56,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_answer_chars: int = 0
     language: Literal["", "ko"] = ""
     min_hangul: float = 0.2
-    repetition: bool = True
+    repetition: float = 2.0
     boilerplate: bool = True
     max_symbols: float = 0.6
     max_digits: float = 1.0
@@ -144,12 +145,13 @@ def _boilerplate(options: Options, view: _View) -> str:
 def _language(options: Options, view: _View) -> str:
     if not options.language:
         return ""
-    letters, hangul = len(_LETTER.findall(view.whole)), len(_HANGUL.findall(view.whole))
+    text = view.whole if view.record else view.prose
+    letters, hangul = len(_LETTER.findall(text)), len(_HANGUL.findall(text))
     return "not Korean" if letters >= _FEW_LETTERS and hangul < options.min_hangul * letters else ""
 
 
 def _repetition(options: Options, view: _View) -> str:
-    found = repetition_of(view.prose) if options.repetition else None
+    found = repetition_of(view.prose, options.repetition) if options.repetition else None
     return f"repeated {found.what}" if found else ""
 
 

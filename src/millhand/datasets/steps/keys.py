@@ -7,7 +7,6 @@ shared out changes it, and a piece that comes new moves no other.
 from __future__ import annotations
 
 from hashlib import blake2b
-from pathlib import PurePosixPath
 
 from millhand.datasets.pieces import Piece
 
@@ -30,8 +29,8 @@ def document_of(piece: Piece) -> str:
 
 
 def kind_of(piece: Piece) -> str:
-    """The sort of file it comes from: ``pdf``."""
-    return PurePosixPath(piece.source.document).suffix.lower().lstrip(".")
+    """The sort of source: what its places are counted in (``page``, ``element``, ``line``, ``row``)."""
+    return piece.source.place.split(" ")[0] or "row"
 
 
 def headings_of(piece: Piece) -> tuple[str, ...]:

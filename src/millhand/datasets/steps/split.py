@@ -193,22 +193,20 @@ def _stratum(options: Options, piece: Piece) -> str:
 
 
 def _findings(options: Options, pieces: Counter[Split], groups: list[Group]) -> Iterator[Finding]:
-    total = pieces.total()
+    total = max(1, pieces.total())
     largest = max((group.weight for group in groups), default=0)
-    for name, share in options.shares.items():
-        if share and total and not pieces[name]:
-            yield _finding(
-                "data.empty-split",
-                f"{name} is empty: there are {len(groups)} group(s) that must stay whole",
-                options,
-            )
-        elif total and abs(pieces[name] / total - share) > _UNEVEN:
-            yield _finding(
-                "data.uneven-split",
-                f"{name} holds {pieces[name] / total:.0%} of the pieces, not {share:.0%}: "
-                f"the largest of {len(groups)} group(s) that must stay whole holds {largest / total:.0%}",
-                options,
-            )
+    because = f"the largest of {len(groups)} group(s) that must stay whole holds {largest / total:.0%}"
+    wanted = {name: share for name, share in options.shares.items() if share}
+    empty = [name for name in wanted if groups and not pieces[name]]
+    uneven = [
+        f"{name} holds {pieces[name] / total:.0%} of the pieces, not {share:.0%}"
+        for name, share in wanted.items()
+        if abs(pieces[name] / total - share) > _UNEVEN
+    ]
+    if empty:
+        yield _finding("data.empty-split", f"nothing is in {' and '.join(empty)}: {because}", options)
+    elif groups and uneven:
+        yield _finding("data.uneven-split", f"{', '.join(uneven)}: {because}", options)
 
 
 def _finding(name: str, message: str, options: Options) -> Finding:

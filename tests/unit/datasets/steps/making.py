@@ -23,11 +23,12 @@ def passage(
     id: str = "p1",
     document: str = "a.pdf",
     headings: tuple[str, ...] = ("1. 순찰",),
+    place: str = "page 1",
     **piece: Any,
 ) -> Piece:
     """A passage of paragraphs and other blocks."""
     blocks = tuple(Paragraph(b, PLACE) if isinstance(b, str) else b for b in (text, *more))
-    source = Source(document, f"sha-{document}", section=" > ".join(headings))
+    source = Source(document, f"sha-{document}", place=place, section=" > ".join(headings))
     return Piece(id, source, passage=Passage("제목", headings, blocks), **piece)
 
 

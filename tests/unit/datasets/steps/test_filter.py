@@ -47,7 +47,7 @@ _TABLE = Table((("구분", "금액"), *((f"항목 {i % 3}", "1,000") for i in ra
         (passage("문이 열\ufffd다고 한다. 그렇다."), "broken signs"),
         (record(answer="네 " + "알겠습니다" * 12), "repeated syllables"),
         (record(answer="\n".join([_PROSE] * 4)), "repeated lines"),
-        (record(answer=" ".join([_PROSE, *["문을 닫고 불을 끈다"] * 20])), "repeated 2-grams"),
+        (record(answer=" ".join([_PROSE, *["문을 닫고 불을 끈다"] * 20])), "repeated 3-grams"),
     ],
 )
 def test_dropped(piece: Piece, reason: str) -> None:

@@ -16,9 +16,9 @@ from millhand.datasets.steps.split import STEP
 from tests.unit.datasets.steps.making import Ran, passage, record
 
 
-def _documents(count: int, each: int = 1, kind: str = "pdf") -> list[Piece]:
+def _documents(count: int, each: int = 1, kind: str = "pdf", place: str = "element 1") -> list[Piece]:
     return [
-        passage(id=f"{d}-{p}", document=f"{d}.{kind}", headings=(f"{p}. 장", "가. 절"))
+        passage(id=f"{d}-{p}", document=f"{d}.{kind}", headings=(f"{p}. 장", "가. 절"), place=place)
         for d in range(count)
         for p in range(each)
     ]
@@ -114,7 +114,7 @@ def test_strata_are_shared_out() -> None:
     ran = Ran(STEP, pieces, by="record", stratify="answer")
     rare = Counter(p.split for p in ran.pieces if p.record and p.record.output == "아니요")
     assert rare == {"train": 40, "validation": 5, "test": 5}
-    kinds = Ran(STEP, _documents(30, kind="pdf") + _documents(10, kind="xml"), seed=3)
+    kinds = Ran(STEP, _documents(30, kind="pdf", place="page 1") + _documents(10, kind="xml"), seed=3)
     assert _counts(kinds) == (32, 4, 4)
     assert Counter(p.split for p in kinds.pieces if p.source.document.endswith("xml")) == {
         "train": 8,
@@ -142,8 +142,14 @@ def test_the_proof_and_what_is_told() -> None:
 
 def test_one_document_is_told_of() -> None:
     ran = Ran(STEP, _documents(1, 5))
-    assert {finding.id for finding in ran.findings} == {"data.uneven-split", "data.empty-split"}
-    assert all("by: section" in finding.mend for finding in ran.findings)
+    (finding,) = ran.findings
+    assert finding.id == "data.empty-split"
+    assert finding.message.startswith("nothing is in validation and test")
+    assert "by: section" in finding.mend
+    assert Ran(STEP, _documents(1, 5), train=1.0, validation=0.0, test=0.0).findings == []
+    assert [f.id for f in Ran(STEP, [*_documents(1, 50), *_documents(4)[1:]]).findings] == [
+        "data.uneven-split"
+    ]
 
 
 @pytest.mark.parametrize(
