@@ -55,7 +55,7 @@ def server() -> Iterator[Server]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         scripted.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-        threading.Thread(target=http.serve_forever, daemon=True).start()
+        threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
         yield scripted
         http.shutdown()
 
