@@ -17,6 +17,7 @@ from millhand.datasets.definition import read_definition
 from millhand.datasets.pieces import Piece
 from millhand.datasets.recipe import Chosen, Recipe, is_recipe, read_recipe
 from millhand.datasets.registry import Registry
+from millhand.datasets.review.applying import correcting
 from millhand.datasets.steps.base import Context
 from millhand.datasets.store import locked, put_in_place, staging
 from millhand.errors import UsageError
@@ -69,7 +70,8 @@ def build_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Out
     recipe = find_recipe(workspace, name)
     shop = _workshop(workspace, recipe.name, options)
     gathered = gather(shop, workspace.root, recipe)
-    stage, reports, key = _steps(shop, recipe.steps, gathered)
+    steps = (*recipe.steps, *correcting(workspace.registry / recipe.name))
+    stage, reports, key = _steps(shop, steps, gathered)
     key = chained(key, recipe.name, recipe.description, recipe.licence)
     registry = Registry(workspace.registry)
     standing = _standing(registry, recipe.name)

@@ -1,0 +1,1 @@
+"""A person's corrections of a built dataset: out as CSV, back in, put to its rows at every build."""
