@@ -53,7 +53,8 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     """The model that training started from.
 
     ``repository`` is empty where it lies on the maker's disk only. ``licence`` is the Hub's id of it, with
-    the name and link that an ``other`` one carries; ``gated`` None where nobody has said.
+    the name and link that an ``other`` one carries; ``gated`` None where nobody has said. ``made_here``: it
+    is no one else's, Millhand drew its weights.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     licence_name: str = ""
     licence_link: str = ""
     gated: bool | None = None
+    made_here: bool = False
     files: dict[str, str] = {}
 
 
@@ -150,6 +152,17 @@ class Split(msgspec.Struct, frozen=True):
     rows: int | None = None
 
 
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that rows went through when they were made; ``dropped`` counts those left out, by reason."""
+
+    name: str
+    options: dict[str, Any] = {}
+    came: int = 0
+    went: int = 0
+    changed: int = 0
+    dropped: dict[str, int] = {}
+
+
 class DatasetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a dataset's card tells. ``mapping`` goes from a record's field to the source's column."""
 
@@ -166,6 +179,7 @@ class DatasetFacts(msgspec.Struct, frozen=True, kw_only=True):
     mapping: dict[str, str] = {}
     origins: tuple[Origin, ...] = ()
     rejected: int = 0
+    steps: tuple[Step, ...] = ()
     splits: tuple[Split, ...] = ()
     entry: dict[str, Any] = {}
     millhand: str = ""

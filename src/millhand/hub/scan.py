@@ -1,0 +1,142 @@
+"""Looks through the files that would be published: access keys, personal data, this machine's own folders.
+
+A finding names file, row and kind; the value itself stays where it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import orjson
+
+from millhand.errors import Finding
+from millhand.hub.leaks import Group, find_leaks, find_secrets
+
+SHOWN = 3  # rows that are named of one kind in one file; the rest are counted
+_BATCH = 1024
+# Weights, pictures, and vocabularies: a vocabulary's pieces look like anything.
+_PASSED_OVER = frozenset(
+    {".safetensors", ".gguf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".model", ".tiktoken"}
+)
+_VOCABULARIES = frozenset({"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json"})
+_ROWS = frozenset({".jsonl", ".parquet", ".csv", ".tsv"})
+_ESCAPED = re.compile(r'\\(?:u00([0-9a-fA-F]{2})|(["\\/])|[nrtbf])')
+_MENDS = {
+    "secrets": "Revoke the key where it was made, then take it out of the file.",
+    "personal-data": "Mask it with the dataset's `pii` step, or leave the row out, and build the rows again.",
+}
+_WHYS = {
+    "secrets": "Whoever reads it can act in your name; what was published once must be held for stolen.",
+    "personal-data": "It names a person; a model learns it by heart, and a commit cannot be called back.",
+}
+
+
+class Line(NamedTuple):
+    """A line or row to look through; ``number`` counts from 1."""
+
+    number: int
+    text: str
+
+
+class _Hit(NamedTuple):
+    group: Group
+    kind: str
+    number: int
+
+
+def scan_file(name: str, path: Path) -> Iterator[Finding]:
+    """Find access keys and personal data in one file; ``name`` is what findings call it."""
+    if _is_passed_over(name):
+        return
+    rows = path.suffix in (".jsonl", ".parquet")
+    of_people = PurePosixPath(name).suffix != ".py"
+    hits = [hit for line in read_lines(path) for hit in _look(line, of_people=of_people)]
+    for group, kind in dict.fromkeys((hit.group, hit.kind) for hit in hits):
+        numbers = sorted({hit.number for hit in hits if (hit.group, hit.kind) == (group, kind)})
+        yield from _findings(name, group, kind, numbers, rows=rows)
+
+
+def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Finding]:
+    """Find where a file names this machine: its user's folder, the workspace's, its own name.
+
+    Rows of data are left out: what they say of folders is what they are about.
+    """
+    if _is_passed_over(name) or path.suffix in _ROWS or not words:
+        return
+    wanted = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words if word), re.I)
+    places = ((line.number, wanted.search(line.text)) for line in read_lines(path))
+    first = next((number for number, found in places if found), None)
+    if first is not None:
+        yield Finding(
+            id="hub.local-path",
+            severity="error",
+            file=name,
+            line=first,
+            message="It names a folder of this machine, or the machine.",
+            why="It tells strangers a user's name, and is found nowhere else.",
+            mend="Name files relative to the workspace in the config, and make it again.",
+        )
+
+
+def _is_passed_over(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in _PASSED_OVER or path.name in _VOCABULARIES
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The lines of a text file, the rows of a parquet file; nothing of other files.
+
+    What JSON escapes is written out: an escaped line feed before a word is no letter of it.
+    """
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+        return
+    with path.open("rb") as file:
+        if b"\0" in file.read(8192):
+            return
+        file.seek(0)
+        for number, raw in enumerate(file, 1):
+            text = raw.decode("utf-8", errors="replace")
+            yield Line(number, _ESCAPED.sub(_unescaped, text) if "\\" in text else text)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[1]:
+        return chr(int(match[1], 16))
+    return match[2] or " "
+
+
+def _parquet_rows(path: Path) -> Iterator[Line]:
+    import pyarrow.parquet as parquet
+
+    with parquet.ParquetFile(path) as file:
+        number = 0
+        for batch in file.iter_batches(batch_size=_BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                text = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8")
+                yield Line(number, _ESCAPED.sub(_unescaped, text))
+
+
+def _look(line: Line, *, of_people: bool) -> Iterable[_Hit]:
+    leaks = find_leaks(line.text) if of_people else find_secrets(line.text)
+    return [_Hit(leak.group, leak.kind, line.number) for leak in leaks]
+
+
+def _findings(name: str, group: Group, kind: str, numbers: Sequence[int], *, rows: bool) -> Iterator[Finding]:
+    more = len(numbers) - SHOWN
+    for place, number in enumerate(numbers[:SHOWN]):
+        last = place == SHOWN - 1 and more > 0
+        yield Finding(
+            id=f"hub.{group}",
+            severity="error",
+            file=name,
+            row=number if rows else None,
+            line=None if rows else number,
+            message=f"There is {kind} in it{f', and in {more:,} more' if last else ''}.",
+            why=_WHYS[group],
+            mend=_MENDS[group],
+        )

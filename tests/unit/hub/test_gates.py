@@ -1,0 +1,186 @@
+"""What keeps a model or a dataset from being published, and what opens a gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millhand.errors import Finding, UsageError
+from millhand.hub.facts import Base, Override
+from millhand.hub.gates import check_gates, parse_override
+from millhand.hub.licences import LICENCES, hub_identifier, licence_of
+from tests.unit.hub.made import DATA, MODEL, ROWS, replaced
+
+TOKEN = "hf_" + "aB3dE" * 8
+RESIDENT = "900101-1234568"
+
+
+def errors(*given: Any, **options: Any) -> list[Finding]:
+    return [finding for finding in check_gates(*given, **options) if finding.severity == "error"]
+
+
+def file_of(folder: Path, name: str, text: str | bytes) -> dict[str, Path]:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+    return {name: path}
+
+
+def test_what_is_in_order_passes() -> None:
+    assert errors(MODEL, {}) == []
+    assert errors(ROWS, {}) == []
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        "",
+        "unknown",
+        "proprietary",
+        "CC-BY-NC-4.0",
+        "CC BY-ND 4.0",
+        "cc-by-nc-nd-4.0",
+        "공공누리 제2유형",
+        "KOGL Type 3",
+    ],
+)
+def test_a_licence_that_forbids_it_or_is_not_known_keeps_it_here(licence: str) -> None:
+    rows = errors(replaced(ROWS, licence=licence), {})
+    assert [(finding.id, finding.file) for finding in rows] == [("hub.licence", "qa")]
+    model = errors(replaced(MODEL, data=(replaced(DATA, licence=licence),)), {})
+    assert [(finding.id, finding.file) for finding in model] == [("hub.licence", "qa")]
+    assert "--override 'licence:qa=" in rows[0].mend
+    base = errors(replaced(MODEL, base=Base(name="org/base", repository="org/base", licence=licence)), {})
+    assert [(finding.id, finding.file) for finding in base] == [("hub.licence", "org/base")]
+
+
+@pytest.mark.parametrize(
+    "licence", ["CC-BY-4.0", "Apache 2.0", "mit", "CC0", "공공누리 1유형", "odbl", "CC BY-SA"]
+)
+def test_a_licence_that_allows_it_passes(licence: str) -> None:
+    assert errors(replaced(ROWS, licence=licence), {}) == []
+
+
+def test_one_source_that_forbids_it_is_enough() -> None:
+    nd = replaced(DATA.origins[0], licence="CC-BY-ND-4.0")
+    (finding,) = errors(replaced(ROWS, origins=(nd,)), {})
+    assert "qa.xlsx" in finding.message
+    (finding,) = errors(replaced(MODEL, data=(replaced(DATA, origins=(nd,)),)), {})
+    assert "qa.xlsx" in finding.message
+
+
+def test_a_gate_is_opened_for_its_own_subject_alone() -> None:
+    facts = replaced(ROWS, licence="")
+    opened = [parse_override("licence:qa=the author agreed = by letter")]
+    assert opened == [Override("licence", "qa", "the author agreed = by letter")]
+    assert errors(facts, {}, overrides=opened) == []
+    (note,) = check_gates(facts, {}, overrides=opened)
+    assert (note.severity, note.mend) == ("note", "Published all the same: the author agreed = by letter")
+    assert errors(replaced(facts, overrides=tuple(opened)), {}) == []
+    assert len(errors(facts, {}, overrides=[Override("licence", "other", "x")])) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "licence:qa", "licence:qa=", "licence=x", "licence:=x", "speech:qa=x", "qa=x", "licence: =  "],
+)
+def test_an_override_says_gate_subject_and_reason(text: str) -> None:
+    with pytest.raises(UsageError, match="opens no gate"):
+        parse_override(text)
+
+
+def test_a_base_that_millhand_drew_needs_no_licence_and_one_without_a_card_does() -> None:
+    assert errors(replaced(MODEL, base=Base(name="models/tiny", made_here=True)), {}) == []
+    (finding,) = errors(replaced(MODEL, base=Base(name="org/base", repository="org/base")), {})
+    assert "README.md" in finding.mend
+
+
+def test_a_merged_model_that_nobody_saw_speak_stays_here_whatever_is_overridden() -> None:
+    (finding,) = errors(replaced(MODEL, spoke=False), {}, overrides=[Override("licence", "qa-2", "x")])
+    assert finding.id == "hub.not-spoken"
+    assert errors(replaced(MODEL, spoke=False, kind="adapter"), {}) == []
+
+
+def test_the_bases_licence_has_a_word_in_the_name() -> None:
+    (finding,) = check_gates(replaced(MODEL, repository="kim/qa"), {})
+    assert (finding.id, finding.severity) == ("hub.name", "warning")
+    assert "kim/Llama-3-qa" in finding.mend
+    assert check_gates(MODEL, {}) == []
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "optimizer.pt", "x/weights.PKL", "a.ckpt"])
+def test_a_pickle_stays_here(tmp_path: Path, name: str) -> None:
+    (finding,) = errors(MODEL, {name: next(iter(file_of(tmp_path, "f", b"\x80\x04").values()))})
+    assert (finding.id, finding.file) == ("hub.pickle", name)
+
+
+def test_a_key_or_a_persons_number_is_found_by_file_and_row_and_never_repeated(tmp_path: Path) -> None:
+    rows = [{"instruction": "q", "output": "a"}] * 4
+    rows[1] = {"instruction": f"내 번호는 {RESIDENT}", "output": "a"}
+    rows[3] = {"instruction": "q", "output": f"token\n{TOKEN}"}
+    files = file_of(
+        tmp_path, "rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows)
+    )  # \uXXXX and \n escaped
+    found = errors(ROWS, files)
+    assert sorted((f.id, f.file, f.row) for f in found) == [
+        ("hub.personal-data", "rows.jsonl", 2),
+        ("hub.secrets", "rows.jsonl", 4),
+    ]
+    assert TOKEN not in str(found)
+    assert RESIDENT not in str(found)
+    opened = [
+        parse_override("personal-data:rows.jsonl=made up"),
+        parse_override("secrets:rows.jsonl=revoked"),
+    ]
+    assert errors(ROWS, files, overrides=opened) == []
+
+
+def test_many_rows_of_one_kind_are_counted(tmp_path: Path) -> None:
+    files = file_of(tmp_path, "rows.jsonl", f'{{"output": "{RESIDENT}"}}\n' * 40)
+    found = errors(ROWS, files)
+    assert [finding.row for finding in found] == [1, 2, 3]
+    assert "and in 37 more" in found[2].message
+
+
+def test_a_config_and_a_parquet_file_are_looked_through_too(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"n": [1, 2], "text": ["a", f"kim@naver.com {TOKEN}"]}), tmp_path / "x.parquet")
+    files = {
+        "x.parquet": tmp_path / "x.parquet",
+        **file_of(tmp_path, "c.yaml", f"a: 1\nhub_token: {TOKEN}\n"),
+    }
+    found = {(f.id, f.file, f.row, f.line) for f in errors(ROWS, files)}
+    assert ("hub.secrets", "x.parquet", 2, None) in found
+    assert ("hub.personal-data", "x.parquet", 2, None) in found
+    assert ("hub.secrets", "c.yaml", None, 2) in found
+
+
+def test_weights_pictures_and_vocabularies_are_not_read(tmp_path: Path) -> None:
+    text = f"x {TOKEN} {RESIDENT}"
+    files: dict[str, Path] = {}
+    for name in ("model.safetensors", "a.gguf", "loss.png", "tokenizer.json", "other.dat"):
+        files |= file_of(tmp_path, name, text if name != "other.dat" else b"\0" + text.encode())
+    assert errors(MODEL, files) == []
+
+
+def test_a_folder_of_this_machine_in_a_config_is_found_and_in_rows_is_not(tmp_path: Path) -> None:
+    place = {"base_model_name_or_path": str(tmp_path / "models" / "x")}
+    files = file_of(tmp_path, "adapter_config.json", json.dumps(place))
+    (finding,) = errors(MODEL, files, private=[str(tmp_path)])
+    assert (finding.id, finding.line) == ("hub.local-path", 1)
+    rows = file_of(tmp_path, "rows.jsonl", json.dumps(place))
+    assert errors(ROWS, rows, private=[str(tmp_path)]) == []
+
+
+def test_every_licence_says_where_its_terms_stand_and_what_the_hub_calls_it() -> None:
+    for name, licence in LICENCES.items():
+        assert licence.source.startswith("https://")
+        assert licence_of(name) is licence, name
+        assert hub_identifier(name) != "unknown"
+    assert hub_identifier("KOGL Type 1") == "other"
+    assert hub_identifier("") == "unknown"
+    assert hub_identifier("CC BY-NC-SA 4.0 International") == "cc-by-nc-sa-4.0"
