@@ -21,6 +21,7 @@ from millhand.datasets.review.corrections import (
     uncorrected,
     write_corrections,
 )
+from millhand.datasets.standing import name_of, parts
 from millhand.documents.rows import BadRow, CellError, Row, shorten
 from millhand.documents.tables import open_rows
 from millhand.errors import Finding, FindingsError, UsageError
@@ -116,7 +117,7 @@ def take_sheet(registry: Registry, built: Built, path: Path) -> Taken:
     Raises:
         FindingsError: A line is of no row, is cut off, or says two things; all listed, nothing is written.
     """
-    folder = registry.folder / built.datasets[0].name
+    folder = registry.folder / name_of(built)
     known = {line.correction.id: line.correction for line in _lines(registry, built)}
     standing = {correction.id: correction for correction in read_corrections(folder)}
     said: dict[str, Correction] = {}
@@ -153,11 +154,11 @@ def _deed(new: Correction, old: Correction | None) -> str:
 
 
 def _lines(registry: Registry, built: Built) -> Iterator[Line]:
-    corrections = read_corrections(registry.folder / built.datasets[0].name)
+    corrections = read_corrections(registry.folder / name_of(built))
     by_id = {c.id: c for c in corrections} | {c.id_now: c for c in corrections if c.now}
     seen: set[str] = set()
-    for made, split in _parts(built):
-        for record in registry.dataset(made).records():
+    for split, dataset in parts(registry, built):
+        for record in dataset.records():
             source = record.source
             if source is None:
                 continue
@@ -167,13 +168,6 @@ def _lines(registry: Registry, built: Built) -> Iterator[Line]:
             place = source.place or f"row {source.row}"
             yield Line(said, split, source.document, place, _before(record.system, record.history))
     yield from (Line(c, "", c.document, "") for c in corrections if c.delete and c.id not in seen)
-
-
-def _parts(built: Built) -> Iterator[tuple[str, str]]:
-    """The name and the split of each dataset that a build made."""
-    first = built.datasets[0].name
-    for made in built.datasets:
-        yield made.name, made.name.removeprefix(f"{first}_") if made.name != first else "train"
 
 
 def _before(system: str, history: Sequence[tuple[str, str]]) -> str:

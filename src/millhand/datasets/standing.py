@@ -1,0 +1,59 @@
+"""The last build of a dataset, for those who show its rows or have them corrected."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from millhand.datasets.built import FILE as BUILD
+from millhand.datasets.built import Built, read_built
+from millhand.datasets.definition import FILE as DEFINITION
+from millhand.datasets.recipe import is_recipe
+from millhand.datasets.registry import Dataset, Registry
+from millhand.errors import UsageError
+from millhand.text.normal import nfc
+
+
+class Part(NamedTuple):
+    """The rows of one split."""
+
+    split: str
+    dataset: Dataset
+
+
+def find_built(registry: Registry, name: str) -> Built:
+    """What the last build of dataset ``name`` made.
+
+    Raises:
+        UsageError: There is no such dataset, it was not built yet, or not by steps.
+        FindingsError: Its build.json is broken.
+    """
+    name = nfc(name)
+    definition = registry.folder / name / DEFINITION
+    built = read_built(registry.folder / name / BUILD)
+    if built is not None:
+        return built
+    if not definition.is_file():
+        registry.dataset(name)
+    if definition.is_file() and is_recipe(definition):
+        raise UsageError(f"Dataset {name!r} was not built yet.", mend=f"millhand data build {name}")
+    raise UsageError(
+        f"Dataset {name!r} was not built of a recipe: there are no steps to tell of.",
+        mend=f"See its rows with `millhand data show {name}`, or begin a recipe: `millhand data new`.",
+    )
+
+
+def parts(registry: Registry, built: Built) -> list[Part]:
+    """The datasets that a build made, train first."""
+    first = name_of(built)
+    return [
+        Part(
+            made.name.removeprefix(f"{first}_") if made.name != first else "train",
+            registry.dataset(made.name),
+        )
+        for made in built.datasets
+    ]
+
+
+def name_of(built: Built) -> str:
+    """What the dataset is called."""
+    return built.datasets[0].name
