@@ -25,7 +25,7 @@ from tests.integration.rented import Rented, renting
 from tests.integration.test_readme import ROOT, remote_walk_through
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
-PROJECT = "ko_civil_service"
+PROJECT, DATASET = "ko_civil_service", "ko_civil_service_inst"
 CHANGES = {"model_name_or_path": "models/tiny", "template": "chatml", "quantization_bit": None, "bf16": None}
 TRAIN = {"use_cpu": True, "max_steps": 6, "cutoff_len": 128, "per_device_train_batch_size": 4,
          "flash_attn": None, "gradient_accumulation_steps": 1}  # fmt: skip
@@ -47,8 +47,7 @@ def rented(tmp_path: Path) -> Iterator[Rented]:
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, root / name)
     bench = Bench(root)
-    [dataset] = [path.parent.name for path in root.glob("dataset_registry/*/dataset.yaml")]
-    bench.call("model", "init", "models/tiny", "--size", "tiny", "--from", dataset)
+    bench.call("model", "init", "models/tiny", "--size", "tiny", "--from", DATASET)
     for purpose in ("train", "export", "chat"):
         _adapt(root / f"llamafactory_configs/{PROJECT}/{purpose}.yaml", TRAIN if purpose == "train" else {})
     with renting(bench, tmp_path / "there", volume=False) as made:
