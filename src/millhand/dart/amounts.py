@@ -59,7 +59,11 @@ def read_number(text: str) -> Cell:
     if not plain or (len(plain) <= 2 and set(plain) <= _ABSENT):
         return "absent"
     found = _NUMBER.fullmatch(_FOOTNOTE.sub("", plain))
-    if found is None or bool(found["open"]) != bool(found["close"]) or len(found["digits"]) > _MOST_DIGITS:
+    if (
+        found is None
+        or bool(found["open"]) != bool(found["close"])
+        or len(found["digits"].replace(",", "")) > _MOST_DIGITS
+    ):
         return None
     if found["open"] and found["sign"]:
         return None
@@ -74,7 +78,8 @@ def units_of(line: str) -> tuple[str, ...]:
     found = _IN_UNIT_LINE.match(line.strip())
     if found is None:
         return ()
-    return tuple(unit for part in re.split(r"[,，/]", found[1]) if (unit := "".join(part.split())))
+    parts = ("".join(part.split()) for part in re.split(r"[,，/]", found[1]))
+    return tuple(f"{part})" if part.count("(") > part.count(")") else part for part in parts if part)
 
 
 def unit_in_label(label: str) -> str:

@@ -89,8 +89,11 @@ def build(
     unchanged since an earlier call is not made again. ``on_done`` is told how many are done, of all.
 
     Raises:
-        UsageError: There is no filing, ``out`` is a file, or the budget is too small.
+        UsageError: A path or all filings are missing, ``out`` is a file, or the budget is too small.
     """
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"There is no file {path}.", mend="Name ZIPs, or a folder with ZIPs.")
     files = filings_in(paths)
     _check(files, out, budget)
     done = 0

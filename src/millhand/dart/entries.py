@@ -111,7 +111,7 @@ def clean_label(text: str) -> str:
     text = _FOOTNOTE.sub("", " ".join(text.split()))
     marked = split_marker(text)
     text = marked.rest if marked else text
-    text = text.lstrip("ㆍ·- ")
+    text = text.lstrip("ㆍ·-÷×+ ")
     numbered = split_number(text)
     text = numbered.rest if numbered and numbered.rest else text
     framed = _FRAME.match(text)

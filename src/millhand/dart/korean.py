@@ -10,6 +10,7 @@ _DIGITS = {"0": 1, "1": 8, "2": 0, "3": 1, "4": 0, "5": 0, "6": 1, "7": 8, "8": 
 _LETTERS = {"l": 8, "m": 1, "n": 1, "r": 8}
 _SIGNS = {"%": 0, "㈜": 0, "㎡": 8, "℃": 0}
 _SILENT = re.compile(r"[^\w%㈜㎡℃]+$")
+_BRACKETS = re.compile(r"(?<=\S)\s*(?:\([^()]*\)|\[[^\[\]]*\])$")
 
 
 def topic(word: str) -> str:
@@ -28,8 +29,11 @@ def by(word: str) -> str:
 
 
 def _ending(word: str) -> int:
-    """0 where the last sound is open, 8 where it is ㄹ, else another number; brackets are not heard."""
-    heard = _SILENT.sub("", word)
+    """0 where the last sound is open, 8 where it is ㄹ, else another number.
+
+    What stands in brackets at the end is not heard: a particle agrees with the word before it.
+    """
+    heard = _SILENT.sub("", _BRACKETS.sub("", word))
     last = heard[-1:].lower()
     if last and _FIRST <= ord(last) <= _LAST:
         return (ord(last) - _FIRST) % _FINALS

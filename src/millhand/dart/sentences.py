@@ -27,6 +27,7 @@ _STATEMENT = re.compile(
 _UNIT_CELL = re.compile(r"[(（]\s*단위\s*[:：][^()（）]{1,40}[)）]")
 _CONSOLIDATED, _SEPARATE = ("D-0-3-2-", "D-0-3-3-"), ("D-0-3-4-", "D-0-3-5-")
 _LONGEST_SOURCE = 60  # characters
+_TITLE_ROWS = 8  # of a little table that holds only a title, the periods and the unit
 
 
 class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,7 +67,7 @@ def facts_of(document: Document) -> tuple[list[TableFacts], Counter[str]]:
     """
     found: list[TableFacts] = []
     left_out: Counter[str] = Counter()
-    terms = _terms(document)
+    years = _years(document)
     sections: list[tuple[tuple[Section, ...], tuple[Block, ...]]] = [((), document.blocks)]
     sections += [(path, path[-1].blocks) for path in document.paths()]
     for index, (path, blocks) in enumerate(sections):
@@ -77,7 +78,7 @@ def facts_of(document: Document) -> tuple[list[TableFacts], Counter[str]]:
                 if not source:
                     left_out["source"] += len(entries.entries)
                     continue
-                facts = _facts(document, source, table, entries.entries, others, terms)
+                facts = _facts(document, source, table, entries.entries, others, years)
                 found.append(TableFacts(index, block, tuple(facts)))
     return found, left_out
 
@@ -111,7 +112,7 @@ def _with_unit(blocks: Sequence[Block], index: int) -> Table | None:
     if units_of(table.unit):
         return table
     title = blocks[index - 1] if index else None
-    if not isinstance(title, Table) or len(title.rows) > 8 or not table.header_rows:
+    if not isinstance(title, Table) or len(title.rows) > _TITLE_ROWS or not table.header_rows:
         return None
     cells = [cell for row in title.rows for cell in row]
     named = [found[0] for cell in cells if (found := _UNIT_CELL.search(cell))]
@@ -129,16 +130,35 @@ def _are_pair(table: Table, other: Table | None) -> bool:
     return here is not None and there is not None and here.follows(there)
 
 
-def _terms(document: Document) -> dict[int, str]:
-    """The dates of terms that the document's captions state and none denies."""
+def _years(document: Document) -> dict[str, str]:
+    """The years of periods, by their style and order, that the document's captions state and none denies.
+
+    In an annual report 당기 is the year that its cover states, 전기 the term before that one.
+    """
     found: dict[int, set[str]] = {}
     for table in document.tables():
         text = table.caption
-        if len(table.rows) <= 8 and not table.header_rows:
+        if len(table.rows) <= _TITLE_ROWS and not table.header_rows:
             text += " ".join(cell for row in table.rows for cell in row)
         for term, dated in dates_of(text).items():
-            found.setdefault(term, set()).add(dated[-10:] if "~" in dated else dated[:10])
-    return {term: f"{next(iter(ends))[:4]}년" for term, ends in found.items() if len(ends) == 1}
+            found.setdefault(term, set()).add((dated[-10:] if "~" in dated else dated)[:4])
+    terms = {term: next(iter(years)) for term, years in found.items() if len(years) == 1}
+    named = {f"term{term}": f"{year}년" for term, year in terms.items()}
+    now = _business_year(document)
+    last = next((term for term, year in terms.items() if year == now), None)
+    if now and last:
+        named["role0"] = f"{now}년"
+        named |= {f"role-{back}": f"{terms[last - back]}년" for back in (1, 2) if last - back in terms}
+    return named
+
+
+def _business_year(document: Document) -> str:
+    """The year in which the period of twelve months ends that the cover states; empty for another period."""
+    begin, end = (str(document.facts.get(name, "")) for name in ("period_from", "period_to"))
+    if not (len(begin) == len(end) == 8 and (begin + end).isdigit()):
+        return ""
+    months = (int(end[:4]) - int(begin[:4])) * 12 + int(end[4:6]) - int(begin[4:6]) + 1
+    return end[:4] if months == 12 else ""
 
 
 def _source(document: Document, path: tuple[Section, ...], table: Table) -> str:
@@ -171,7 +191,7 @@ def _facts(
     table: Table,
     entries: Sequence[Entry],
     others: Sequence[Entry],
-    terms: dict[int, str],
+    years: dict[str, str],
 ) -> Iterator[Fact]:
     dates = dates_of(table.caption)
     company = str(document.facts.get("company", "")) or document.title
@@ -182,7 +202,7 @@ def _facts(
         same = by_account.get((entry.label, entry.measure, entry.unit), [])
         before = next((other for other in same if entry.period.follows(other.period)), None)
         account = _account(entry)
-        yield _fact(company, source, account, table, entry, before, dates, terms)
+        yield _fact(company, source, account, table, entry, before, dates, years)
 
 
 def _account(entry: Entry) -> str:
@@ -199,13 +219,13 @@ def _fact(
     entry: Entry,
     before: Entry | None,
     dates: dict[int, str],
-    terms: dict[int, str],
+    years: dict[str, str],
 ) -> Fact:
-    when = _when(entry, dates, terms)
+    when = _when(entry, dates, years)
     head = f"{company}의 {source}에서 {account}{topic(account)} {when} "
     value = amount(entry.number.value, entry.unit)
     told = head + (
-        f"{value}{by(value)}, {_when(before, dates, terms)}{_compared(entry, before)}"
+        f"{value}{by(value)}, {_when(before, dates, years)}{_compared(entry, before)}"
         if before
         else f"{value}입니다."
     )
@@ -219,23 +239,27 @@ def _fact(
         entry.unit,
         table.place.number,
         entry.row,
-        _dates(entry, dates, terms),
+        _dates(entry, dates, years),
         before.period.text if before else "",
         str(before.number.value) if before else "",
         change,
     )
 
 
-def _when(entry: Entry, dates: dict[int, str], terms: dict[int, str]) -> str:
-    dated = _dates(entry, dates, terms)
+def _when(entry: Entry, dates: dict[int, str], years: dict[str, str]) -> str:
+    dated = _dates(entry, dates, years)
     return f"{entry.period.text}({dated})" if dated else entry.period.text
 
 
-def _dates(entry: Entry, dates: dict[int, str], terms: dict[int, str]) -> str:
+def _dates(entry: Entry, dates: dict[int, str], years: dict[str, str]) -> str:
     """The dates of an entry's period, or at least its year, where these are known."""
-    if entry.dated or not entry.period.style.startswith("term"):
+    style, order = entry.period.style[:4], entry.period.order
+    if entry.dated or style == "year":
         return entry.dated
-    return dates.get(entry.period.order) or terms.get(entry.period.order, "")
+    if style == "term" and order in dates:
+        return dates[order]
+    is_whole = entry.period.style in ("term", "term말", "role기", "role기말", "role기초")
+    return years.get(f"{style}{order}", "") if is_whole else ""
 
 
 def amount(value: Decimal, unit: str) -> str:
