@@ -28,8 +28,8 @@ _SYMBOLS = frozenset(("No", "So"))
 class Keyed:
     """A key text and where its signs stood in the text that it was made of.
 
-    ``jumps`` holds each cluster whose length changed, in order: start and end in the key, start and end in
-    the text. ``ends`` are their ends in the key.
+    ``jumps`` holds each cluster that is not one sign for one, in order: start and end in the key, start and
+    end in the text. ``ends`` are their ends in the key.
     """
 
     text: str
@@ -59,7 +59,7 @@ def keyed(text: str) -> Keyed:
     def fold(found: re.Match[str]) -> str:
         nonlocal moved
         made = _folded(found[0])
-        if len(made) != len(found[0]):
+        if len(found[0]) > 1 or len(made) != 1:
             start = found.start() + moved
             jumps.append((start, start + len(made), found.start(), found.end()))
             moved += len(made) - len(found[0])
