@@ -34,7 +34,7 @@ from benchmarks.far import HOST, UnavailableError, far_host
 from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.connection import Connection
 from millhand.pods.ssh.hostkeys import Pinned
-from millhand.pods.sync.lanes import agent
+from millhand.pods.sync.lanes import Kept, Opener, agent
 from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 from millhand.pods.sync.report import Report
@@ -116,20 +116,24 @@ class Place:
         """A path as rsync and scp name it."""
         return f"{self.address.host}:{path}"
 
-    def millhand(self, act: Callable[..., Report], name: str, connection: Connection | None = None) -> int:
+    def millhand(self, act: Callable[..., Report], name: str, live: Opener | None = None) -> int:
         """Push or pull a folder; over a connection of its own, if none is given."""
-        line = connection or self.connection()
+        line = self.connection()
         try:
             report = act(
-                lambda transport: line.open_agent(agent(), transport=transport),
+                live or opener(line),
                 self.here / name if act is push else self.folder / "back" / name,
                 ["."],
                 place=str(self.there / "millhand" / name if act is push else self.here / name),
             )
         finally:
-            if connection is None:
-                line.close()
+            line.close()
         return report.check().sent + report.received
+
+
+def opener(connection: Connection) -> Opener:
+    """What starts agents over a connection."""
+    return lambda transport: connection.open_agent(agent(), transport=transport)
 
 
 class Measured:
@@ -228,7 +232,8 @@ def _unchanged(place: Place, measured: Measured) -> None:
     place.millhand(push, "all")
     time.sleep(2.5)  # files just written are read once more: a clock's tick might hide a change
     place.millhand(push, "all")
-    live = place.connection()
+    connection = place.connection()
+    live = Kept(opener(connection))
     place.millhand(push, "all", live)
     measured.add(
         "nothing changed (the above, 2,001 files)",
@@ -239,6 +244,7 @@ def _unchanged(place: Place, measured: Measured) -> None:
         },
     )
     live.close()
+    connection.close()
 
 
 def rows_of(size: int, seed: int = 0) -> list[bytes]:

@@ -20,6 +20,7 @@ from millhand.pods.ssh.address import PORT, Address, completed
 from millhand.pods.ssh.faults import ConnectError, UnreachableError
 from millhand.pods.ssh.hostkeys import Pinned, Trust, host_key
 from millhand.pods.ssh.login import log_in
+from millhand.pods.ssh.packets import Packets
 
 WINDOW = 64 << 20  # of what the pod sends: 100 MiB/s at a round trip of 0.6 s
 PACKET = 1 << 16
@@ -51,7 +52,12 @@ def dial(address: Address, trust: Callable[[str], Trust], timing: Timing) -> par
     """
     address = completed(address)
     line = _Line(_reach(address, trust, timing), timing.silence_s)
-    transport = paramiko.Transport(line, default_window_size=WINDOW, default_max_packet_size=PACKET)  # type: ignore[arg-type]
+    transport = paramiko.Transport(
+        line,  # type: ignore[arg-type]
+        default_window_size=WINDOW,
+        default_max_packet_size=PACKET,
+        packetizer_class=Packets,
+    )
     try:
         held = Pinned(address.fingerprints) if address.fingerprints else trust("")
         _shake_hands(transport, address, held, timing)
@@ -78,11 +84,28 @@ class _Line:
         try:
             data = self._sock.recv(size)
         except TimeoutError:
-            if self.awake and time.monotonic() - self._heard > self._silence_s:
+            if self._silent():
                 return b""
             raise
         self._heard = time.monotonic()
         return data
+
+    def recv_into(self, buffer: memoryview) -> int:
+        if not isinstance(self._sock, socket.socket):
+            data = self.recv(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        try:
+            count = self._sock.recv_into(buffer)
+        except TimeoutError:
+            if self._silent():
+                return 0
+            raise
+        self._heard = time.monotonic()
+        return count
+
+    def _silent(self) -> bool:
+        return self.awake and time.monotonic() - self._heard > self._silence_s
 
     def send(self, data: bytes) -> int:
         return self._sock.send(data)

@@ -28,7 +28,7 @@ from millhand.pods.ssh.hostkeys import FILE_NAME, KnownHosts, Trust
 from millhand.pods.ssh.job import SshJob, hold_tether
 from millhand.pods.ssh.streams import Stream
 from millhand.pods.ssh.tunnel import tunnel
-from millhand.pods.sync.lanes import CutError, agent
+from millhand.pods.sync.lanes import CutError, Kept, agent
 from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 from millhand.pods.sync.report import Progress, Report
@@ -68,6 +68,7 @@ class SshPod:
         self.connection = connection
         self.agents = Agents(connection, folder)
         self.files = Files(self.agents)
+        self._sync_agents = Kept(self._opener)
         self._root, self._tether_s = root, tether_s
         self._closed = threading.Event()
         atexit.register(self.close)
@@ -162,7 +163,7 @@ class SshPod:
             CutError: The connection broke again and again, and nothing more arrived.
             ConnectError: There is no way there any more.
         """
-        move = partial(push if way == "up" else pull, self._opener, self._root, paths)
+        move = partial(push if way == "up" else pull, self._sync_agents, self._root, paths)
         cuts = 0
         while True:
             began = time.monotonic()
@@ -195,6 +196,7 @@ class SshPod:
         atexit.unregister(self.close)
         self._closed.set()
         self.agents.close()
+        self._sync_agents.close()
         self.connection.close()
 
     def __enter__(self) -> SshPod:

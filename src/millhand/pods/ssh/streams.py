@@ -109,8 +109,13 @@ class Stream:
             self._send(waiting)
 
     def _send(self, data: bytes | bytearray) -> None:
+        at, room = 0, max(1, self._channel.out_max_packet_size - 64)  # paramiko sends no more in one packet
         try:
-            self._channel.sendall(memoryview(data))  # type: ignore[arg-type]
+            while at < len(data):
+                sent = self._channel.send(bytes(data[at : at + room]))
+                if not sent:
+                    raise EOFError("the channel is closed")
+                at += sent
         except _BROKEN as error:
             raise self._fault(error) from error
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from millhand.pods.sync.lanes import Answer, AnswerError, Lane, Opener
+from millhand.pods.sync.lanes import Answer, AnswerError, Kept, Lane, Opener, leader
 
 Done = Callable[[Answer | AnswerError], None]
 _QUEUE = 4 << 20
@@ -50,7 +50,7 @@ class Crew:
         self._waiting = self._open = 0
         self._fault: BaseException | None = None
         self._closed = False
-        self.leader = Lane(opener("shared"))
+        self.leader = leader(opener)
         self.lanes = [self.leader]
         self.greeted = self.leader.ask(hello)
         self._threads = [self._started(self._work, self.leader)]
@@ -126,13 +126,18 @@ class Crew:
             self._fault = self._fault or error
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Hang up."""
+    def close(self, done: bool = False) -> None:
+        """Hang up; ``done``: all went well, so the leader may serve the next sync."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         for lane in list(self.lanes):
-            lane.close()
+            if lane is not self.leader:
+                lane.close()
+        if done and isinstance(self._opener, Kept) and self.leader.alive:
+            self._opener.put_back(self.leader)
+        else:
+            self.leader.close()
         for thread in self._threads:
             thread.join(5)
 

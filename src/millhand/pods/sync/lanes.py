@@ -147,10 +147,63 @@ class Lane:
         for future in asked:
             future.set_exception(self._fault)
 
+    @property
+    def alive(self) -> bool:
+        """Whether nothing is known of its end."""
+        return self._fault is None
+
     def close(self) -> None:
         """Hang up."""
         self.line.close()
         self._thread.join(5)
+
+
+class Kept:
+    """Starts agents, and keeps one of them from one sync to the next: that spares its start.
+
+    It is usable wherever an :class:`Opener` is. Several syncs at once each get an agent of their own; the
+    first that is done leaves its own for later.
+    """
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self._lock = threading.Lock()
+        self._lane: Lane | None = None
+
+    def __call__(self, transport: Literal["shared", "new"]) -> Stream:
+        return self._opener(transport)
+
+    def take(self) -> Lane | None:
+        """The agent that was kept, if it lives; whoever takes it must put it back or close it."""
+        with self._lock:
+            lane, self._lane = self._lane, None
+        if lane is None or lane.alive:
+            return lane
+        lane.close()
+        return None
+
+    def put_back(self, lane: Lane) -> None:
+        """Keep an agent whose answers have all arrived, or will be of no interest."""
+        with self._lock:
+            if self._lane is None:
+                self._lane = lane
+                return
+        lane.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        lane = self.take()
+        if lane is not None:
+            lane.close()
+
+
+def leader(opener: Opener) -> Lane:
+    """A lane of the shared connection: the one that was kept, or a new one."""
+    lane = opener.take() if isinstance(opener, Kept) else None
+    if lane is None:
+        return Lane(opener("shared"))
+    lane.line.sent = lane.line.received = 0
+    return lane
 
 
 def _cut(error: Exception) -> CutError:

@@ -75,8 +75,7 @@ class _Pull:
         self._make_links()
         for path in named if self._transfer.choice.delete else ():
             self._delete_extras(path)
-        if not self._transfer.choice.dry_run:
-            self._crew.call({"do": "bye"})
+        self._transfer.goodbye()
 
     def _allowed(self, path: str) -> bool:
         try:

@@ -74,7 +74,7 @@ class _Push:
             self._find_extras()
         if not choice.dry_run:
             self._give_orders()
-            self._crew.call({"do": "bye"})
+        self._transfer.goodbye()
 
     def _compared(self) -> Iterator[tuple[list[Entry], Future[Answer]]]:
         """Ask about page after page of the tree."""

@@ -19,7 +19,7 @@ Each message has one answer, in order; an answer with ``error`` says why it was 
     apply    orders (packed)                  errors
     fetch    paths                            rows, sizes, bytes
     read     path, size, mtime_ns, offset, length     bytes
-    bye                                       what was learned is written down
+    bye      save                             what was learned is written down; hello may come again
 
 The client may vanish at any point: the agent ends then, and what it has of a file stays for the next.
 """
@@ -80,6 +80,7 @@ class Agent:
 
     def on_hello(self, payload: bytes, root: str, session: str, make: bool, durable: bool) -> Answer:
         """Begin: everything else is below ``root``."""
+        self.close(save=False)
         where = Root(os.path.expanduser(root))
         if make:
             where.make()
@@ -90,9 +91,9 @@ class Agent:
         """Answer at once."""
         return {}, b""
 
-    def on_bye(self, payload: bytes) -> Answer:
-        """Write down what was learned."""
-        self._store.hashes.save()
+    def on_bye(self, payload: bytes, save: bool) -> Answer:
+        """Write down what was learned and let go of everything; another ``hello`` may come."""
+        self.close(save)
         return {}, b""
 
     def on_compare(self, payload: bytes) -> Answer:
@@ -262,10 +263,11 @@ class Agent:
             return {"digest": hashlib.sha256(data).hexdigest(), "zeros": len(data)}, b""
         return _packed({"digest": hashlib.sha256(data).hexdigest()}, data, squeeze)
 
-    def close(self) -> None:
-        """The client is gone."""
-        if self._store is not None:
-            self._store.close()
+    def close(self, save: bool = True) -> None:
+        """The client is gone, or done."""
+        store, self._store, self._walk = self._store, None, iter(())
+        if store is not None:
+            store.close(save)
 
 
 def read_small(root: Root, path: str) -> tuple[Entry, Stamp, bytes]:

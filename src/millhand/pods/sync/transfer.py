@@ -91,12 +91,12 @@ class Transfer:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self.crew.close()
-        self.store.close(save=not self.choice.dry_run)
         report = self.report
-        report.seconds = time.monotonic() - self._began
         report.sent = sum(lane.line.sent for lane in self.crew.lanes)
         report.received = sum(lane.line.received for lane in self.crew.lanes)
+        self.crew.close(done=kind is None)
+        self.store.close(save=not self.choice.dry_run)
+        report.seconds = time.monotonic() - self._began
         report.lines = len(self.crew.lanes)
         if isinstance(error, CutError):
             error.message += f" {report.files} files ({report.size} bytes) were brought before."
@@ -115,6 +115,10 @@ class Transfer:
         except AnswerError as error:
             raise MillhandError(f"The folder on the other side cannot be used: {error.reason}.") from error
         return int(free) if free is not None else None
+
+    def goodbye(self) -> None:
+        """Let the agent write down what it learned. That is not waited for: it does so at its end, too."""
+        self.crew.leader.ask({"do": "bye", "save": not self.choice.dry_run})
 
     def add(self, action: str, path: str, size: int = 0) -> None:
         """Note what is to be done."""

@@ -1,0 +1,124 @@
+"""Packets under AES-GCM: what one end sends, paramiko's own end receives, and the other way round."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+from paramiko import Message, SSHException
+from paramiko.packet import NeedRekeyException, Packetizer
+
+from millhand.pods.ssh import packets
+from millhand.pods.ssh.packets import Packets
+
+_KEY, _IV = bytes(range(16)), bytes(range(12))
+_SIZES = st.one_of(st.integers(0, 100), st.integers(32_000, 33_000), st.integers(0, 200_000))
+
+
+class _Socket:
+    """A socket that paramiko's packets may read."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._closed = False
+        sock.settimeout(0.05)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sock, name)
+
+
+def _keyed(packetizer: Packetizer, iv: bytes = _IV) -> Packetizer:
+    engine: Any = AESGCM(_KEY)
+    packetizer.set_outbound_cipher(engine, 16, None, 16, None, aead=True, iv_out=iv)  # type: ignore[arg-type]
+    packetizer.set_inbound_cipher(engine, 16, None, 16, None, aead=True, iv_in=iv)  # type: ignore[arg-type]
+    return packetizer
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    one, other = socket.socketpair()
+    yield one, other
+    one.close()
+    other.close()
+
+
+def _exchanged(sender: Packetizer, receiver: Packetizer, sizes: list[int]) -> None:
+    sent = [bytes([94, *(number * 7 % 256 for number in range(size))]) for size in sizes]
+
+    def send() -> None:
+        for data in sent:
+            sender.send_message(Message(data))
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    for number, data in enumerate(sent):
+        kind, message = receiver.read_message()
+        assert bytes([kind]) + message.get_remainder() == data
+        assert message.seqno == number
+    sending.join()
+
+
+@given(sizes=st.lists(_SIZES, max_size=20), first=st.binary(min_size=12, max_size=12))
+def test_paramiko_reads_what_is_sent_and_the_other_way_round(sizes: list[int], first: bytes) -> None:
+    for kinds in ((Packets, Packetizer), (Packetizer, Packets), (Packets, Packets)):
+        one, other = socket.socketpair()
+        with one, other:
+            sender, receiver = (
+                _keyed(kind(_Socket(end)), first)  # type: ignore[arg-type]
+                for kind, end in zip(kinds, (one, other), strict=True)
+            )
+            _exchanged(sender, receiver, sizes)
+
+
+def test_a_changed_byte_is_noticed(ends: tuple[socket.socket, socket.socket]) -> None:
+    sender, receiver = _keyed(Packets(_Socket(ends[0]))), _keyed(Packets(_Socket(ends[1])))
+    sender.send_message(Message(b"\x5ethe bytes"))
+    raw = bytearray(ends[1].recv(1000))
+    raw[9] ^= 1
+    ends[0].sendall(raw)
+    with pytest.raises(InvalidTag):
+        receiver.read_message()
+
+
+@pytest.mark.parametrize("length", [0, 8, 17, 1 << 18, 0xFFFFFFF0])
+def test_a_length_that_cannot_be_ends_it(ends: tuple[socket.socket, socket.socket], length: int) -> None:
+    receiver = _keyed(Packets(_Socket(ends[1])))
+    ends[0].sendall(length.to_bytes(4, "big") + bytes(64))
+    with pytest.raises(SSHException):
+        receiver.read_message()
+
+
+def test_the_end_is_an_end(ends: tuple[socket.socket, socket.socket]) -> None:
+    receiver = _keyed(Packets(_Socket(ends[1])))
+    ends[0].sendall(bytes(3))
+    ends[0].shutdown(socket.SHUT_WR)
+    with pytest.raises(EOFError):
+        receiver.read_message()
+
+
+def test_keys_are_changed_in_time(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packets, "_KEY_BYTES", 1000)
+    sender, receiver = _keyed(Packets(_Socket(ends[0]))), _keyed(Packets(_Socket(ends[1])))
+    for _ in range(20):
+        sender.send_message(Message(b"\x5e" + bytes(64)))
+        receiver.read_message()
+    assert sender.need_rekey()
+    with pytest.raises(NeedRekeyException):  # only where nothing more comes
+        receiver.read_message()
+    _keyed(sender)
+    assert not sender.need_rekey()
+
+
+def test_no_way_back_to_a_weaker_cipher(ends: tuple[socket.socket, socket.socket]) -> None:
+    receiver = _keyed(Packets(_Socket(ends[1])))
+    with pytest.raises(SSHException):
+        receiver.set_inbound_cipher(None, 16, None, 16, None, aead=False)  # type: ignore[arg-type]
