@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("millhand.cli.export:export", "Merge a trained adapter into its base."),
     "chat": ("millhand.cli.chat:chat", "Ask a trained model."),
     "serve": ("millhand.cli.serve:serve", "Serve a trained model, OpenAI-compatible, on 127.0.0.1."),
+    "push": ("millhand.cli.push:push", "Publish a model or a dataset on the Hugging Face Hub."),
+    "pull": ("millhand.cli.pull:pull", "Fetch a model or a dataset from the Hugging Face Hub."),
     "sync": ("millhand.cli.sync:sync", "Bring the workspace to a pod, and what it made back."),
     "ui": ("millhand.cli.ui:ui", "Show LLaMA-Factory's WebUI, here or on a pod."),
     "tensorboard": ("millhand.cli.ui:tensorboard", "Show TensorBoard over the runs' logs."),

@@ -109,7 +109,7 @@ def _refused(
 ) -> MillhandError:
     status, said = response.status_code, clean(_words(error, response), token)
     code = response.headers.get("X-Error-Code", "")
-    if status == 401 and code != "RepoNotFound":
+    if status == 401 and code not in ("RepoNotFound", "GatedRepo"):
         return bad_token(said)
     if code == "GatedRepo":
         return _gated(repository, said)
@@ -176,7 +176,7 @@ def _no_space(repository: str, said: str) -> FindingsError:
 
 
 def _gated(repository: str, said: str) -> FindingsError:
-    mend = f"Ask for access at https://huggingface.co/{repository}, signed in as the token's owner."
+    mend = f"Ask for access at https://huggingface.co/{repository}; HF_TOKEN must be of who was admitted."
     return _found("hub.gated", f"{repository} is gated: {said}", "Its owner admits people one by one.", mend)
 
 

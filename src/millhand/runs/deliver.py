@@ -1,0 +1,237 @@
+"""`millhand push`: what a run made, or a dataset, goes to the Hub; the ledger says so when it was seen there.
+
+All that can be found here is found first, then what the Hub knows, and only then is a byte sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from millhand.datasets.built import FILE as BUILD
+from millhand.datasets.definition import FILE as DEFINITION
+from millhand.datasets.registry import Registry
+from millhand.errors import Finding, FindingsError
+from millhand.files import locked, write_text
+from millhand.hub.access import Standing
+from millhand.hub.card import dataset_card, keep_personal_text, model_card
+from millhand.hub.client import Hub
+from millhand.hub.facts import Data, DatasetFacts, ModelFacts, Override
+from millhand.hub.fetch import read_text
+from millhand.hub.gates import check_gates
+from millhand.hub.listing import CARD, Change, LocalFile, local_file, local_text
+from millhand.hub.publish import Published, Publisher
+from millhand.hub.selection import check_model, is_part, model_paths
+from millhand.hub.target import Target
+from millhand.pods.local import LocalPod
+from millhand.runs.finished import finished_run, open_ledger
+from millhand.runs.ledger import Run
+from millhand.runs.published import curves, dataset_facts, model_facts, model_folder, private_words
+from millhand.training.project import Project, open_project, project_names
+from millhand.workspace import Workspace
+
+DELIVERED = "deliver:"  # the step that brought something to the Hub, followed by what and where to
+Facts: TypeAlias = ModelFacts | DatasetFacts
+_DATASET_PARTS = (DEFINITION, BUILD, "rows.jsonl", "validation.jsonl", "test.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is to go: its files by their path in the repository, its facts, and what was found against it."""
+
+    facts: Facts
+    paths: dict[str, Path]
+    stale: Callable[[str], bool]
+    notes: tuple[Finding, ...] = ()
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A parcel at the Hub's door: looked at from both sides, nothing sent."""
+
+    parcel: Parcel
+    publisher: Publisher
+    standing: Standing
+    files: tuple[LocalFile, ...]
+    changes: tuple[Change, ...]
+    stored: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """One call of `millhand push`."""
+
+    workspace: Workspace
+    hub: Hub
+    target: Target
+    overrides: Sequence[Override] = ()
+
+    def model(self, run: Run, *, adapter: bool = False) -> Parcel:
+        """What a finished run made: its merged model, or its adapter.
+
+        Raises:
+            UsageError: There is none here.
+            FindingsError: Something stands against publishing it.
+        """
+        folder = model_folder(self.workspace, run, merged=not adapter)
+        readme = self._base_readme(run)
+        facts = model_facts(
+            self.workspace, run, merged=not adapter, repository=self.target.id, base_readme=readme
+        )
+        facts = msgspec.structs.replace(facts, data=tuple(map(self._linked, facts.data)))
+        pictures = () if adapter else curves(self.workspace, run)
+        paths = {path.name: path for path in (*model_paths(folder), *pictures)}
+        findings = check_model(folder, self.workspace.relative(folder))
+        return self._checked(Parcel(facts, paths, is_part, run=run), list(findings))
+
+    def dataset(self, name: str) -> Parcel:
+        """A dataset of the registry: its rows, all their parts, and what they were made from.
+
+        Raises:
+            UsageError: There is none of that name, or it lies on a hub.
+            FindingsError: Something stands against publishing it.
+        """
+        dataset = Registry(self.workspace.registry).dataset(name)
+        facts = dataset_facts(self.workspace, name, repository=self.target.id)
+        folder = dataset.rows_path.parent
+        paths = {split.path: folder / split.path for split in facts.splits} or {
+            dataset.rows_path.name: dataset.rows_path
+        }
+        beside = (DEFINITION, BUILD) if dataset.ours else ()
+        paths |= {file: folder / file for file in beside if (folder / file).is_file()}
+        return self._checked(Parcel(facts, paths, lambda path: path in _DATASET_PARTS), [])
+
+    def _checked(self, parcel: Parcel, findings: list[Finding]) -> Parcel:
+        """The parcel, if nothing stands against it; its facts tell the gates that were opened."""
+        facts = msgspec.structs.replace(parcel.facts, overrides=tuple(self.overrides))
+        private = private_words(self.workspace)
+        findings += check_gates(facts, parcel.paths, overrides=self.overrides, private=private)
+        if any(finding.severity == "error" for finding in findings):
+            raise FindingsError(findings, message="Nothing was sent.")
+        return Parcel(facts, parcel.paths, parcel.stale, tuple(findings), parcel.run)
+
+    def _linked(self, data: Data) -> Data:
+        """A dataset with its name on the Hub, if just these rows went there; a private one stays so."""
+        note = read_dataset_note(self.workspace, data.name)
+        same = bool(data.sha256) and note.get("sha256") == data.sha256
+        if data.repository or not same or (self.target.public and not note.get("public")):
+            return data
+        return msgspec.structs.replace(data, repository=str(note["repository"]))
+
+    def _base_readme(self, run: Run) -> str:
+        """The card of a base on the Hub, which tells its licence; empty where it cannot be read."""
+        model = run.facts["model"]
+        if "hub" not in model:
+            return ""
+        try:
+            return read_text(self.hub, str(model["hub"]), "model", str(model.get("revision", "main")), CARD)
+        except FindingsError:  # no such card, or no right to it: the gate then says that nothing is known
+            return ""
+
+    def ready(self, parcel: Parcel, *, ask_storage: bool = False) -> Ready:
+        """Look at the Hub, write the card, and tell what would be done.
+
+        Args:
+            parcel: What is to go.
+            ask_storage: Whether to ask for what an earlier push left in the storage.
+
+        Raises:
+            FindingsError: The Hub would refuse it.
+            MillhandError: The Hub does not answer.
+        """
+        publisher = Publisher(self.hub, self.target, parcel.stale)
+        standing = publisher.look()
+        sha256 = open_ledger(self.workspace).sha256
+        files = [local_file(path, source, sha256) for path, source in sorted(parcel.paths.items())]
+        files.append(local_text(CARD, self._card(parcel.facts, standing)))
+        found = publisher.changes(standing, files)
+        stored = publisher.stored(standing, found) if ask_storage else set[str]()
+        return Ready(parcel, publisher, standing, tuple(files), tuple(found), frozenset(stored))
+
+    def _card(self, facts: Facts, standing: Standing) -> str:
+        new = model_card(facts) if isinstance(facts, ModelFacts) else dataset_card(facts)
+        if CARD not in standing.files:
+            return new
+        head = standing.head(self.target.branch)
+        return keep_personal_text(new, read_text(self.hub, self.target.id, self.target.kind, head, CARD))
+
+    def deliver(self, ready: Ready) -> Published:
+        """Bring it there; the run's step is marked when the Hub's listing is what lies here.
+
+        Raises:
+            FindingsError: The Hub refuses, or lists other bytes.
+            MillhandError: The line is lost; the same call goes on.
+        """
+        ledger, run, step = open_ledger(self.workspace), ready.parcel.run, DELIVERED + self.target.step
+        name = self.target.step.replace("/", "--").replace(":", "-").replace("@", "-")
+        with locked(self.workspace.state / "locks" / f"deliver-{name}", self._tell):
+            if run and not ledger.done(run.name, step):
+                ledger.begin(run.name, step)
+            published = ready.publisher.publish(ready.standing, ready.files)
+            if run:
+                ledger.finish(run.name, step, delivered_facts(published))
+            elif isinstance(ready.parcel.facts, DatasetFacts):
+                note_dataset(self.workspace, ready.parcel.facts, published)
+        return published
+
+    def _tell(self) -> None:
+        self.hub.say(f"Another command is pushing to {self.target.id}; waiting for it.")
+
+
+def delivered_facts(published: Published) -> dict[str, Any]:
+    """What the ledger keeps of a delivery."""
+    target = published.target
+    return {
+        "repository": target.id,
+        "type": target.kind,
+        "branch": target.branch,
+        "tag": target.tag,
+        "public": target.public,
+        "commit": published.commit,
+        "url": published.url,
+        "files": {file.path: {"size": file.size, "sha256": file.sha256} for file in published.files},
+    }
+
+
+def note_dataset(workspace: Workspace, facts: DatasetFacts, published: Published) -> None:
+    """Keep where a dataset's rows were brought to: cards of what is trained on them name it."""
+    note = {**delivered_facts(published), "sha256": facts.sha256}
+    write_text(_note(workspace, facts.name), json.dumps(note, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def read_dataset_note(workspace: Workspace, name: str) -> dict[str, Any]:
+    """Where a dataset's rows were last brought to; empty where they were not."""
+    path = _note(workspace, name)
+    note: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return note
+
+
+def _note(workspace: Workspace, name: str) -> Path:
+    return workspace.state / "delivered" / f"{name}.json"
+
+
+def find_run(workspace: Workspace, name: str, run_name: str = "") -> Run:
+    """The last finished run of a project, or the run named: by ``run_name``, or by ``name``.
+
+    A project wins over a run of that name: its first run has it.
+
+    Raises:
+        UsageError: There is no such project and no such run, or none that is finished.
+    """
+    pod, runs = LocalPod(workspace.root), {run.name: run for run in open_ledger(workspace).runs()}
+    if name not in project_names(workspace) and name in runs:
+        run = runs[name]
+        return finished_run(workspace, pod, Project(run.project, workspace.configs / run.project), name)
+    return finished_run(workspace, pod, open_project(workspace, name), run_name)
+
+
+def delivered(workspace: Workspace, run: Run) -> list[dict[str, Any]]:
+    """Where a run's model was brought to, oldest first."""
+    marks = [mark for mark in open_ledger(workspace).steps(run.name) if mark.name.startswith(DELIVERED)]
+    return [mark.facts for mark in marks if mark.done_s is not None]

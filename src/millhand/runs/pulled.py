@@ -1,0 +1,95 @@
+"""`millhand pull`: where what is fetched from the Hub goes; a dataset of Millhand's, into the registry."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from millhand.datasets import store
+from millhand.datasets.definition import FILE as DEFINITION
+from millhand.datasets.definition import ROWS, read_definition
+from millhand.datasets.registry import Registry
+from millhand.errors import UsageError
+from millhand.hub.client import Hub
+from millhand.hub.fetch import Fetched, Source, differences, fetch, find_source
+from millhand.workspace import MODELS, Workspace, check_name
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What was fetched and where it is; ``dataset`` is its name in the registry, if it is there."""
+
+    fetched: Fetched
+    folder: Path
+    dataset: str = ""
+
+
+def pull_model(
+    workspace: Workspace | None, hub: Hub, repository: str, to: Path | None, revision: str
+) -> Pulled:
+    """Fetch a model to ``to``, else to models/NAME of the workspace.
+
+    Raises:
+        UsageError: The folder holds something else, or there is neither a folder nor a workspace.
+        FindingsError: The Hub has no such model, or it did not arrive as it is listed.
+        MillhandError: The line is lost.
+    """
+    source = find_source(hub, repository, "model", revision)
+    folder = to or _needed(workspace).root / MODELS / repository.partition("/")[2]
+    return Pulled(fetch(hub, source, folder), folder)
+
+
+def pull_dataset(
+    workspace: Workspace | None, hub: Hub, repository: str, to: Path | None, revision: str
+) -> Pulled:
+    """Fetch a dataset to ``to``, else, if Millhand made it, into the workspace's registry under its name.
+
+    Raises:
+        UsageError: There is another dataset of that name, or Millhand did not make this one.
+        FindingsError: The Hub has no such dataset, or it did not arrive as it is listed.
+        MillhandError: The line is lost.
+    """
+    source = find_source(hub, repository, "dataset", revision)
+    if to is not None:
+        return Pulled(fetch(hub, source, to), to)
+    home = _needed(workspace)
+    if not {DEFINITION, ROWS} <= set(source.files):
+        mend = (
+            f"Fetch it to a folder (`--to DIR`), then `millhand data add DIR/FILE`. It has: {_some(source)}."
+        )
+        raise UsageError(f"{repository} was not published by Millhand: it has no {DEFINITION}.", mend=mend)
+    fetched = fetch(hub, source, home.state / "pulled" / repository.replace("/", "--"))
+    return _enter(Registry(home.registry), fetched)
+
+
+def _enter(registry: Registry, fetched: Fetched) -> Pulled:
+    """Put a fetched dataset into the registry; it takes the name that it was published under."""
+    name = check_name(read_definition(fetched.folder / DEFINITION).name, "dataset")
+    target = registry.folder / name
+    if target.exists() or name in registry.names():
+        if list(differences(fetched.source, target)):
+            mend = f"Fetch it elsewhere (`--to DIR`), or remove that one: `millhand data remove {name}`."
+            raise UsageError(f"There is another dataset {name!r} here.", mend=mend)
+        shutil.rmtree(fetched.folder)
+        return Pulled(Fetched(fetched.source, target, again=True), target, name)
+    with store.staging(registry.folder, name) as stage:
+        for path in sorted(fetched.source.files):
+            (stage / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(fetched.folder / path, stage / path)
+        with store.locked(registry.folder):
+            store.put_in_place(stage, target)
+            registry.write()
+    shutil.rmtree(fetched.folder)
+    return Pulled(Fetched(fetched.source, target, again=False), target, name)
+
+
+def _needed(workspace: Workspace | None) -> Workspace:
+    if workspace is None:
+        raise UsageError("There is no workspace here.", mend="Name a folder: `--to DIR`.")
+    return workspace
+
+
+def _some(source: Source) -> str:
+    names = sorted(path for path in source.files if path != "README.md")
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
