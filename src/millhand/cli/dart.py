@@ -87,6 +87,8 @@ def fetch(
     order = Order(names, parse_years(years), parse_reports(reports), date.today(), not every_version, dry_run)
     if not names:
         raise click.UsageError("--corp names no corporation.")
+    if order.years.start > order.today.year:
+        raise click.UsageError(f"{order.years.start} has not begun.")
     with stderr().status("Asking DART …") as status, open_dart(say) as api:
         done = fetch(
             api,
@@ -114,7 +116,8 @@ def _told(done: Fetched, out: Path, *, dry_run: bool, as_json: bool) -> int:
             )
     if done.stopped is not None:
         say(f"millhand: {done.stopped.message}")
-        say(f"Stopped: {done.fetched} fetched, {done.standing} there before, {done.due} left.")
+        unlisted = f", {done.unlisted} corporation(s) not looked up yet" if done.unlisted else ""
+        say(f"Stopped: {done.fetched} fetched, {done.standing} there before, {done.due} left{unlisted}.")
         say(done.stopped.mend)
         return _FAILED
     if dry_run:
@@ -134,6 +137,7 @@ def _answer(done: Fetched) -> dict[str, object]:
         "fetched": done.fetched,
         "standing": done.standing,
         "due": done.due,
+        "unlisted": done.unlisted,
         "stopped": {"status": stopped.status, "message": stopped.message, "mend": stopped.mend}
         if stopped
         else None,

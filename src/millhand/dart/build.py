@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from millhand.dart.chunks import SCHEMA, Chunk, chunks_of, write_chunks
-from millhand.dart.filing import Identity, home_of, identify
+from millhand.dart.filing import UNKNOWN, Identity, home_of, identify
 from millhand.dart.notes import split_notes
 from millhand.dart.passages import BUDGET, LEAST_BUDGET
 from millhand.dart.sentences import TableFacts, facts_of
@@ -230,6 +230,7 @@ def _gathered(shards: Sequence[Shard], out: Path) -> Result:
             left_out += Counter(outcome.left_out)
             kept.add(outcome.chunks_file)
     _sweep(out, kept)
+    findings += _versions(documents)
     skipped = sum(shard.skipped for shard in shards)
     return Result(tuple(documents), tuple(findings), dict(left_out), len(shards), skipped)
 
@@ -245,6 +246,25 @@ def _sweep(out: Path, kept: set[str]) -> None:
     for path in (out / CHUNKS).rglob("*.parquet"):
         if path.relative_to(out).as_posix() not in kept:
             path.unlink()
+
+
+def _versions(documents: Sequence[Built]) -> list[Finding]:
+    """Filings that tell of the same period of a corporation: one corrects the other."""
+    same: dict[str, list[str]] = {}
+    for made in documents:
+        if made.kind == "dart" and made.identity.rcept_no:
+            same.setdefault(str(home_of(made.identity)), []).append(made.identity.rcept_no)
+    return [
+        Finding(
+            id="dart.two-versions",
+            severity="warning",
+            message=f"{' and '.join(sorted(receipts))} are the same report of {home}",
+            why="An index of both finds the same text twice.",
+            mend=f"Keep {max(receipts)}, the latest, and build again.",
+        )
+        for home, receipts in same.items()
+        if len(receipts) > 1 and UNKNOWN not in home
+    ]
 
 
 def _failed(shard: Shard) -> Finding:

@@ -201,3 +201,15 @@ def write_chunks(file: BinaryIO, chunks: Sequence[Chunk]) -> None:
     names = Chunk.__struct_fields__
     columns = {name: [getattr(chunk, name) for chunk in chunks] for name in names}
     pq.write_table(pa.Table.from_pydict(columns, schema=schema()), file, compression="zstd")
+
+
+def read_chunks(folder: Path, *, level: Literal["section", "passage"] | None = None) -> Iterator[Chunk]:
+    """The chunks in all parquet files below ``folder``, file by file in the order of their names."""
+    import pyarrow.parquet as pq
+
+    for path in sorted(folder.rglob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    if level in (None, row["level"]):
+                        yield msgspec.convert({name: row[name] for name in Chunk.__struct_fields__}, Chunk)

@@ -29,9 +29,11 @@ _HEADS = frozenset(("", "구분", "과목", "항목", "계정과목", "계정", 
 _PLAIN_MEASURES = frozenset(("금액", "공시금액"))
 # In a table counted in won these are counted in something else, unless they name it.
 _NOT_MONEY = re.compile(
-    r"주당|비율|비중|구성비|점유|배당성향|주식\s?수|주식의\s?수|수량|인원|명수|회사\s?수|개수|건수|대수|직원|종업원|EPS|가동률"
-    r"|[율률](?:$|[\s()])"
+    r"주당|비율|비중|구성비|점유|배당성향|주식\s?수|주식의\s?수|수량|인원|명수|회사\s?수|개수|건수|대수|직원|종업원|근속"
+    r"|액면|단가|가격|주가|공모가|행사가|배수|일수|횟수|개월|면적|용량|배출량|사용량|가입자|EPS|PER|PBR|ROE|ROA|[율률](?:$|[\s()])"
 )
+# And these are not counted in shares, heads or pieces.
+_NOT_PIECES = re.compile(r"비율|비중|금액|가액|매출|[율률](?:$|[\s()])")
 _FOOTNOTE = re.compile(r"\s*[(（]\s*(?:\*\s*\d{0,2}|주석?\s*\d[\d,.\s~]*)\s*[)）]|\s*\*\d{0,2}$")
 _FRAME = re.compile(r"^[\[【<〈](.+)[\]】>〉]$")
 _SPANS = ("3개월", "누적")
@@ -260,9 +262,17 @@ def _unit(number: Number, label: str, measure: str, units: Sequence[str]) -> str
     named = number.unit or unit_in_label(label) or unit_in_label(measure)
     if named:
         return named
-    odd = _NOT_MONEY.search(label) or _NOT_MONEY.search(measure)
     if len(units) == 1:
-        return "" if is_won(units[0]) and odd else units[0]
+        return "" if _is_odd(units[0], label, measure) else units[0]
     money = [unit for unit in units if is_won(unit)]
-    sure = len(money) == 1 and not odd and "".join(measure.split()) in _PLAIN_MEASURES
-    return money[0] if sure else ""
+    if len(money) != 1 or "".join(measure.split()) not in _PLAIN_MEASURES:
+        return ""
+    return "" if _is_odd(money[0], label, measure) else money[0]
+
+
+def _is_odd(unit: str, label: str, measure: str) -> bool:
+    """Whether a name sounds as if it were not counted in the table's unit."""
+    if unit in ("%", "%p"):
+        return False
+    pattern = _NOT_MONEY if is_won(unit) else _NOT_PIECES
+    return bool(pattern.search(label) or pattern.search(measure))

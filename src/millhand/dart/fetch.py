@@ -45,13 +45,15 @@ class Fetched:
     """What became of an order.
 
     ``filings`` are those that it means, in order; ``fetched`` and ``standing`` count the ZIPs of this call
-    and of earlier ones. ``stopped`` is the error that ended it early.
+    and of earlier ones. ``stopped`` is the error that ended it early; then ``unlisted`` corporations
+    were not looked up yet.
     """
 
     filings: list[Filing] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     fetched: int = 0
     standing: int = 0
+    unlisted: int = 0
     stopped: DartError | None = None
 
     @property
@@ -84,15 +86,18 @@ def fetch(
 
 def _list_all(api: OpenDart, order: Order, out: Path, done: Fetched, progress: Progress) -> None:
     progress("corporations", 0, len(order.corporations))
+    done.unlisted = len(order.corporations)
     matches = Directory(out, api.corporations, order.today).find(order.corporations)
     done.findings += [match.finding for match in matches if match.finding]
     known = read_catalogue(out)
     corporations = {match.corporation.corp_code: match for match in matches if match.corporation}
     for number, match in enumerate(corporations.values()):
+        done.unlisted = len(corporations) - number
         progress(f"list of {match.query}", number, len(corporations))
-        filings = _list_one(api, order, match, done)
-        done.filings += [_standing(out, filing, known) for filing in filings]
-    done.standing = sum(filing.state == "fetched" for filing in done.filings)
+        filings = [_standing(out, filing, known) for filing in _list_one(api, order, match, done)]
+        done.filings += filings
+        done.standing += sum(filing.state == "fetched" for filing in filings)
+    done.unlisted = 0
 
 
 def _list_one(api: OpenDart, order: Order, match: Match, done: Fetched) -> list[Filing]:

@@ -252,9 +252,12 @@ def _when(entry: Entry, dates: dict[int, str], years: dict[str, str]) -> str:
 
 
 def _dates(entry: Entry, dates: dict[int, str], years: dict[str, str]) -> str:
-    """The dates of an entry's period, or at least its year, where these are known."""
+    """The dates of an entry's period, or at least its year, where these are known.
+
+    A caption dates the whole time from the year's start: not a column of three months.
+    """
     style, order = entry.period.style[:4], entry.period.order
-    if entry.dated or style == "year":
+    if entry.dated or style == "year" or "3개월" in entry.period.style:
         return entry.dated
     if style == "term" and order in dates:
         return dates[order]

@@ -94,6 +94,7 @@ def test_a_dry_run_fetches_nothing(online: FakeDart, workspace: Workspace, millh
 
 def test_wrong_usage(online: FakeDart, workspace: Workspace, millhand: Millhand) -> None:
     for years, reports, corp in (
+        ("2099", "annual", "삼성전자"),
         ("23", "annual", "삼성전자"),
         ("2023", "yearly", "삼성전자"),
         ("2023", "all", ","),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from millhand.dart.build import Result, build, build_file, filings_in
-from millhand.dart.chunks import SCHEMA, schema
+from millhand.dart.chunks import SCHEMA, read_chunks, schema
 from millhand.errors import UsageError
 from tests.unit.documents.real import real
 from tests.unit.documents.test_dart import report, table, write_zip
@@ -179,7 +179,7 @@ def test_a_broken_filing_is_listed_and_the_rest_goes_on(tmp_path: Path) -> None:
     write_zip(raw / "20240101000006.zip", {"readme.txt": "글"})
     result = made(tmp_path)
     assert [built.id for built in result.documents] == ["20240101000001", "20240101000002"]
-    assert sorted((f.file, f.id) for f in result.findings) == [
+    assert sorted((f.file, f.id) for f in result.findings if f.file) == [
         ("20240101000003.zip", "documents.broken-zip"),
         ("20240101000004.zip", "documents.dart-status"),
         ("20240101000005.zip", "documents.broken-file"),
@@ -287,3 +287,25 @@ def test_the_real_filing_loses_nothing(tmp_path: Path) -> None:
     )
     assert text.count("R&D") >= 180
     assert os.path.getsize(tmp_path / outcome.chunks_file) < 2_000_000
+
+
+def test_two_versions_of_a_report_are_told(tmp_path: Path) -> None:
+    filing(tmp_path / "raw", "20240311000001")
+    filing(tmp_path / "raw", "20240312000736")
+    filing(tmp_path / "raw", "20230101000001", end="20221231", begin="20220101")
+    result = made(tmp_path)
+    assert [finding.id for finding in result.findings] == ["dart.two-versions"]
+    assert "20240311000001 and 20240312000736" in result.findings[0].message
+    assert result.findings[0].mend.startswith("Keep 20240312000736")
+
+
+def test_chunks_are_read_back(tmp_path: Path) -> None:
+    filing(tmp_path / "raw", "20240101000002")
+    filing(tmp_path / "raw", "20240101000001")
+    made(tmp_path)
+    chunks = list(read_chunks(tmp_path / "out" / "chunks"))
+    assert [chunk.rcept_no for chunk in chunks] == sorted(chunk.rcept_no for chunk in chunks)
+    assert len(chunks) == len(rows(tmp_path))
+    sections = list(read_chunks(tmp_path / "out" / "chunks", level="section"))
+    assert {chunk.level for chunk in sections} == {"section"}
+    assert [chunk for chunk in chunks if chunk.level == "section"] == sections

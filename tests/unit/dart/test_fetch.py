@@ -176,3 +176,15 @@ def test_broken_lines_of_a_catalogue_are_written_anew(api: OpenDart, tmp_path: P
     assert isinstance(done, Fetched)
     assert path.read_bytes() == whole
     assert all(isinstance(filing, Filing) for filing in read_catalogue(tmp_path).values())
+
+
+def test_corporations_that_were_not_looked_up_are_counted(
+    api: OpenDart, fake: FakeDart, tmp_path: Path
+) -> None:
+    fake.limit = 2
+    done = fetch(api, order("삼성전자", "SK하이닉스", "다코"), tmp_path)
+    assert done.stopped is not None
+    assert (done.unlisted, done.due) == (2, 4)
+    fake.limit = 1
+    again = fetch(api, order("다코"), tmp_path)
+    assert again.unlisted == 1

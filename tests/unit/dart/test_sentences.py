@@ -303,3 +303,49 @@ def test_the_real_report_gives_the_figures_that_it_states() -> None:
         if fact.before:
             assert Decimal(fact.value) - Decimal(fact.before) == Decimal(fact.change)
     assert msgspec.json.decode(msgspec.json.encode(assets), type=Fact) == assets
+
+
+def test_an_interim_report_is_compared_with_the_same_span_of_the_year_before() -> None:
+    caption = (
+        "연결 손익계산서 제 56 기 3분기 2024.01.01 부터 2024.09.30 까지 "
+        "제 55 기 3분기 2023.01.01 부터 2023.09.30 까지"
+    )
+    one = table(
+        "| 제 56 기 3분기 | 제 56 기 3분기 | 제 55 기 3분기 | 제 55 기 3분기",
+        "| 3개월 | 누적 | 3개월 | 누적",
+        "매출액 | 79 | 225 | 67 | 191",
+        caption=caption,
+        head=2,
+    )
+    told = [sentence.split("에서 ")[1] for sentence in sentences(one)]
+    assert told == [
+        "매출액은 제56기 3분기 3개월 79백만원(7,900만원)으로, 제55기 3분기 3개월의 67백만원보다 "
+        "12백만원(17.9%) 증가하였습니다.",
+        "매출액은 제56기 3분기 누적(2024.01.01~2024.09.30) 225백만원(2억 2,500만원)으로, "
+        "제55기 3분기 누적(2023.01.01~2023.09.30)의 191백만원보다 34백만원(17.8%) 증가하였습니다.",
+        "매출액은 제55기 3분기 3개월 67백만원(6,700만원)입니다.",
+        "매출액은 제55기 3분기 누적(2023.01.01~2023.09.30) 191백만원(1억 9,100만원)입니다.",
+    ]
+
+
+def test_an_interim_balance_sheet_is_compared_with_the_last_years_end() -> None:
+    caption = "연결 재무상태표 제 56 기 1분기말 2024.03.31 현재 제 55 기말 2023.12.31 현재"
+    told = sentences(table("| 제 56 기 1분기말 | 제 55 기말", "자산총계 | 12 | 10", caption=caption))
+    assert "제56기 1분기말(2024.03.31 현재) 12백만원" in told[0]
+    assert "제55기말(2023.12.31 현재)의 10백만원보다 2백만원(20.0%) 증가" in told[0]
+
+
+def test_shares_and_heads_are_not_taken_for_ratios_or_money() -> None:
+    rows = ("구분 | 제55기", "보통주 | 5,969", "지분율 | 12.3", "취득금액 | 7")
+    assert [fact.account for fact in facts(table(*rows, unit="단위 : 주"))] == ["보통주"]
+    assert [fact.unit for fact in facts(table("구분 | 제55기", "이자율 | 4", unit="단위 : %"))] == ["%"]
+
+
+def test_of_what_a_caption_dates_twice_no_date_is_said() -> None:
+    told = sentences(
+        table("| 제 55 기", "자산 | 1", caption="재무상태표 제 55 기 2023.12.31 현재"),
+        table("| 제 55 기", "매출 | 2", caption="손익계산서 제 55 기 2022.01.01 부터 2022.12.31 까지"),
+        table("구분 | 제55기", "기타자산 | 3"),
+    )
+    assert "제55기(2023.12.31 현재) 1백만원" in told[0]
+    assert "제55기 3백만원" in told[2]
