@@ -7,7 +7,7 @@ looked at itself: no piece is dropped on an estimate.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from millhand.datasets.pieces import Piece
+from millhand.datasets.pieces import Passage, Piece
 from millhand.datasets.records import Record
 from millhand.datasets.steps.base import SAMPLES, Context, Pieces, Step, Tally
 from millhand.datasets.steps.duplicates import Looking, Text, Verdicts
@@ -34,7 +34,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Args:
         exact: Drop what is the same but for case, blanks, forms of signs, and signs at the ends.
         near: Drop what is nearly the same.
-        by: What of a record is compared; of a passage it is its text. System texts and tools are not.
+        by: What of a record is compared; system texts and tools never are. Of a passage it is its text
+            with the last heading: ``해당사항 없음`` says something else under each.
         threshold: The share of their 5-character shingles (Jaccard) from which two texts are nearly the same.
         edits: Or the share of the characters that may have been edited, from 50 characters on; 0: it does
             not count. Of edits all over a text one in twenty characters is sure to be seen.
@@ -96,8 +97,13 @@ def signed(options: Options, pieces: Iterable[Piece]) -> Iterator[tuple[str, str
 
 def compared(by: By, piece: Piece) -> str:
     """What of a piece is compared, in the form in which it is."""
-    parts = _texts(by, piece.record) if piece.record else [piece.passage.text if piece.passage else ""]
+    parts = _texts(by, piece.record) if piece.record else _passage_texts(piece.passage)
     return "\n".join(text for text in map(folded, parts) if text)
+
+
+def _passage_texts(passage: Passage | None) -> Sequence[str]:
+    text = passage.text if passage else ""
+    return (*passage.headings[-1:], text) if passage and folded(text) else ()
 
 
 def _texts(by: By, record: Record) -> list[str]:

@@ -136,6 +136,14 @@ def test_conversations_and_rankings_are_compared_whole() -> None:
     assert ran(given).ids == ["c1", "c3", "k1", "k2"]
 
 
+def test_the_same_words_under_another_heading_are_two() -> None:
+    given = [
+        passage("해당사항 없음", id=f"p{n}", headings=("XI. 그 밖에", heading))
+        for n, heading in enumerate(("제재", "소송", "제재"))
+    ]
+    assert ran(given).ids == ["p0", "p1"]
+
+
 def test_pieces_without_text_are_left_alone() -> None:
     given = [passage("", id="p1"), passage("…", id="p2"), passage("가", id="p3")]
     assert ran(given).ids == ["p1", "p2", "p3"]
