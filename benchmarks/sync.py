@@ -339,6 +339,7 @@ def far(folder: Path, distance_ms: int) -> Iterator[Place]:
             "UseDNS=no",
             "MaxStartups=100",
             "Subsystem=sftp internal-sftp",
+            "SetEnv=SHLVL=2",  # as near: bash does not read what the user has in ~/.bashrc
         ):
             command += ["-o", option]
         with (sshd.folder / "log").open("wb") as log:
