@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "model": ("millhand.cli.model:model", "Make a model that training starts from."),
     "train": ("millhand.cli.train:train", "Train what a config describes, with LLaMA-Factory."),
     "export": ("millhand.cli.export:export", "Merge a trained adapter into its base."),
+    "gguf": ("millhand.cli.gguf:gguf", "Write a merged model as GGUF, for llama.cpp and Ollama."),
     "chat": ("millhand.cli.chat:chat", "Ask a trained model."),
     "serve": ("millhand.cli.serve:serve", "Serve a trained model, OpenAI-compatible, on 127.0.0.1."),
     "push": ("millhand.cli.push:push", "Publish a model or a dataset on the Hugging Face Hub."),

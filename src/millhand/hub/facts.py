@@ -105,8 +105,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a model's card tells.
 
     ``repository`` is where it goes (``user/name``). ``config`` is what LLaMA-Factory was given to train,
-    ``export`` to merge. ``curve`` and ``quantized`` name files of the repository. ``modelfile`` is Ollama's,
-    ``chat_template`` Jinja's. ``spoke`` says that the model was loaded and generated tokens.
+    ``export`` to merge. ``curve`` and ``quantized`` name files of the repository. ``modelfile`` is the text
+    of Ollama's, ``chat_template`` Jinja's. ``spoke``: the model was loaded and generated tokens.
     """
 
     name: str
@@ -134,6 +134,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     cutoff_len: int | None = None
     system: str = ""
     modelfile: str = ""
+    modelfile_name: str = "Modelfile"
     chat_template: str = ""
     parameters: int | None = None
     dtype: str = ""

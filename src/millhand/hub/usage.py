@@ -128,14 +128,16 @@ def _ollama(facts: ModelFacts) -> str:
     if not facts.modelfile:
         return ""
     short = _name(facts).rpartition("/")[2].lower()
-    folder = f"hf download {_name(facts)} --local-dir {short}\ncd {short}\n"
-    made = f"{folder}ollama create {short} -f Modelfile\nollama run {short}"
+    made = (
+        f"hf download {_name(facts)} --local-dir {short}\ncd {short}\n"
+        f"ollama create {short} -f {facts.modelfile_name}\nollama run {short}"
+    )
     files = ", ".join(code(name) for name in facts.quantized)
     return paragraphs(
         "### Ollama",
-        f"Quantized for a CPU (GGUF): {files}." if files else "",
+        f"Quantized for a CPU (GGUF, llama.cpp reads it too): {files}." if files else "",
         fenced(made, "sh"),
-        "The Modelfile, with the template that it was trained with:",
+        f"{code(facts.modelfile_name)}, with the template that it was trained with:",
         fenced(facts.modelfile, "dockerfile"),
     )
 

@@ -171,11 +171,15 @@ def _losses(losses: list[Any], held: list[Any]) -> tuple[Loss, ...]:
 
 def _files(folder: Path) -> dict[str, Any]:
     """What the folder holds for those who will use it."""
-    quantized = tuple(sorted(path.name for path in folder.glob("*.gguf")))
-    own = [folder / f"Modelfile.{name.rpartition('-')[2].removesuffix('.gguf')}" for name in quantized]
-    files = (path for path in (*own, folder / "Modelfile") if path.is_file())
-    modelfile = next((path.read_text(encoding="utf-8") for path in files), "")
-    return {"quantized": quantized, "modelfile": modelfile, "chat_template": _chat_template(folder)}
+    quantized = sorted(folder.glob("*.gguf"), key=lambda path: (path.stat().st_size, path.name))
+    own = [folder / f"Modelfile.{path.stem.rpartition('-')[2]}" for path in quantized]
+    modelfile = next((path for path in (*own, folder / "Modelfile") if path.is_file()), None)
+    return {
+        "quantized": tuple(path.name for path in quantized),
+        "modelfile": modelfile.read_text(encoding="utf-8") if modelfile else "",
+        "modelfile_name": modelfile.name if modelfile else "Modelfile",
+        "chat_template": _chat_template(folder),
+    }
 
 
 def _chat_template(folder: Path) -> str:
