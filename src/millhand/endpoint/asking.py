@@ -41,6 +41,7 @@ class Limits:
         attempts: Of one request, where what goes wrong may pass.
         wait_s: Before the second attempt; doubles, with some chance in it, up to ``wait_at_most_s``.
         patience_s: A server that asks to be left alone for longer is not asked again in this build.
+        grace_s: How long what is on the way is waited for when asking ends before its time.
     """
 
     at_once: int = 4
@@ -50,6 +51,7 @@ class Limits:
     wait_s: float = 1.0
     wait_at_most_s: float = 60.0
     patience_s: float = 300.0
+    grace_s: float = 10.0
 
 
 @dataclass
@@ -75,6 +77,7 @@ class Asker:
         self._dialect = Dialect()
         self._under_way: dict[str, asyncio.Task[Reply | Failure]] = {}
         self._in_vain = 0
+        self._ending = False
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=self.endpoint.timeout_s,
@@ -84,9 +87,14 @@ class Asker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._under_way.values():
+        """Send nothing more; what is on the way has been paid for, so it is given some time to arrive."""
+        self._ending = True
+        left = list(self._under_way.values())
+        if left:
+            await asyncio.wait(left, timeout=self.limits.grace_s)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         await self._client.aclose()
 
     async def ask(self, request: Request) -> Reply | Failure:
@@ -104,8 +112,6 @@ class Asker:
 
     async def _asked(self, request: Request) -> Reply | Failure:
         async with self._turns:
-            if self.stopped is not None:
-                return Failure("not asked", self.stopped.told)
             try:
                 reply = await self._patiently(request)
             except PassingError as error:
@@ -114,7 +120,7 @@ class Asker:
                 return self._rejected(error)
             except MoreThanOneError as error:
                 failure = Failure(error.why, error.message)
-                self.stopped = self.stopped or failure
+                self.stopped = self.stopped or (None if self._ending else failure)
                 return failure
         self._in_vain = 0
         return reply
@@ -164,10 +170,10 @@ class Asker:
         raise OneError(f"{self.endpoint.url} refuses every form of the request.")
 
     async def _sent(self, request: Request, body: dict[str, object]) -> Reply:
-        if self.stopped is not None:
-            raise MoreThanOneError(self.stopped.told, "not asked")
+        self._check_open()
         estimated = int(request.characters * _TOKENS_A_CHARACTER) + int(request.options.get("max_tokens", 0))
         await self._pace.turn(estimated)
+        self._check_open()  # the wait may have been long
         number = self.cache.sending(request.key)
         self.counts["sent"] += 1
         try:
@@ -179,6 +185,10 @@ class Asker:
         self.counts["answered"] += 1
         self._pace.settle(estimated, reply.tokens_in + reply.tokens_out or estimated)
         return reply
+
+    def _check_open(self) -> None:
+        if self.stopped is not None or self._ending:
+            raise MoreThanOneError(self.stopped.told if self.stopped else "", "not asked")
 
     def _ended(self, number: int, error: PassingError | OneError | MoreThanOneError) -> None:
         outcome: Outcome = "lost" if error.may_be_paid else "refused"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from email.utils import format_datetime
 
@@ -185,3 +186,23 @@ def test_an_answer_of_llamafactory_is_read(fake: FakeOpenAI, cache: AnswerCache)
 def test_without_a_key_none_is_sent(fake: FakeOpenAI, cache: AnswerCache) -> None:
     fake.key = None
     assert isinstance(ask_all(asker(fake, cache, key=""), question())[0], Reply)
+
+
+def test_what_is_on_the_way_when_asking_ends_is_kept(fake: FakeOpenAI, cache: AnswerCache) -> None:
+    fake.delay_s = 0.1
+    asking = asker(fake, cache, at_once=2)
+
+    async def run() -> None:
+        async with asking:
+            tasks = [asyncio.ensure_future(asking.ask(question(number))) for number in range(6)]
+            while not fake.orders:
+                await asyncio.sleep(0.005)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+    paid = sum(fake.paid.values())
+    assert 1 <= paid <= 2
+    assert cache.totals() == (paid, paid, 0, 0)
+    assert asking.stopped is None

@@ -95,8 +95,11 @@ def _run(made: AsyncGenerator[Made, None]) -> Iterator[Made]:
         return await anext(made, None)
 
     with asyncio.Runner() as runner:
-        while (one := runner.run(next_one())) is not None:
-            yield one
+        try:
+            while (one := runner.run(next_one())) is not None:
+                yield one
+        finally:
+            runner.run(made.aclose())
 
 
 def _records(made: Made, model: str, listing: Listing, tally: Tally) -> Iterator[Piece]:
