@@ -130,17 +130,26 @@ def _cut(text: str, piece: Piece, budget: int) -> Iterator[Passage]:
 
 
 def cuts(text: str, start: int, end: int, room: int) -> Iterator[tuple[int, int]]:
-    """Spans of ``text[start:end]``, none longer than ``room``; between them stand only blanks."""
+    """Spans of ``text[start:end]``, none longer than ``room``; between them stand only blanks.
+
+    They are about equally long, so that no crumb is left at the end.
+    """
     while start < end:
         while start < end and text[start].isspace():
             start += 1
-        stop = end if end - start <= room else _best_cut(text, start, start + room)
+        stop = end if end - start <= room else _best_cut(text, start, start + _share(end - start, room))
         last = stop
         while last > start and text[last - 1].isspace():
             last -= 1
         if last > start:
             yield start, last
         start = stop
+
+
+def _share(length: int, room: int) -> int:
+    """How much of a text is for the next part: an equal share of as few parts as can be, and some room."""
+    parts = -(-length // room)
+    return min(room, length // parts + room // 8)
 
 
 def _best_cut(text: str, start: int, limit: int) -> int:

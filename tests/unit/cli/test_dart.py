@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,24 @@ def test_help_imports_nothing_heavy() -> None:
     assert {"lxml", "httpx", "pyarrow", "rich", "msgspec", "tenacity"}.isdisjoint(
         name.split(".")[0] for name in shown.splitlines()[-1].split()
     )
+
+
+def test_a_killed_fetch_goes_on_and_fetches_nothing_twice(
+    online: FakeDart, workspace: Workspace, millhand: Millhand
+) -> None:
+    command = [sys.executable, "-m", "millhand", *FETCH]
+    with subprocess.Popen(
+        command, cwd=workspace.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as begun:
+        until = time.monotonic() + 60
+        while len(online.fetched()) < 2 and time.monotonic() < until and begun.poll() is None:
+            time.sleep(0.01)
+        begun.kill()
+    before = online.fetched()
+    whole = {path.stem for path in (workspace.root / "dart/raw").rglob("*.zip")}
+    assert len(before) >= 2
+    assert whole
+    answer = json.loads(millhand(*FETCH, "--json").stdout)
+    assert answer["standing"] == len(whole)
+    assert answer["fetched"] == 4 - len(whole)
+    assert not whole & set(online.fetched()[len(before) :])

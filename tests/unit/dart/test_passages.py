@@ -126,3 +126,10 @@ def test_a_cell_longer_than_a_passage_is_cut_and_its_header_kept() -> None:
 )
 def test_nothing_makes_no_passage(blocks: list[Block]) -> None:
     assert made(blocks, 300) == []
+
+
+def test_no_crumb_is_left_of_a_long_text() -> None:
+    text = " ".join(["단어"] * 340)  # a little more than one passage holds
+    parts = made([Paragraph(text, PLACE)], 1000)
+    assert len(parts) == 2
+    assert min(len(part.text) for part in parts) > 300
