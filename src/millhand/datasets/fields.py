@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from millhand.datasets.pieces import Passage, Piece
 from millhand.datasets.records import Message, Record, Source, from_messages
 from millhand.documents.document import Block, Code, ListItem, Paragraph, Picture, Table
+from millhand.text.pii import KINDS, Hit, find_pii, mask
 
 
 class Field(NamedTuple):
@@ -21,6 +22,12 @@ class Field(NamedTuple):
 
 
 Edit: TypeAlias = Callable[[Field], str]
+Find: TypeAlias = Callable[[Field], list[Hit]]
+
+
+def personal(one: Field) -> list[Hit]:
+    """The personal data in a text, of every kind."""
+    return find_pii(one.text, KINDS, context=one.context)
 
 
 def rewritten(piece: Piece, edit: Edit) -> Piece:
@@ -34,6 +41,14 @@ def rewritten(piece: Piece, edit: Edit) -> Piece:
     if piece.record is not None:
         piece = replace(piece, record=_record(piece.record, edit))
     return replace(piece, source=_source(piece.source, edit))
+
+
+def veiled_text(piece: Piece, find: Find = personal) -> str:
+    """A piece's text as it may be shown to anyone: each letter and digit of personal data is a star.
+
+    Each text is looked at by itself, since a table's cell as plain text has lost what speaks for it.
+    """
+    return rewritten(piece, lambda one: mask(one.text, find(one), "shape")).text
 
 
 def _source(source: Source, edit: Edit) -> Source:

@@ -18,6 +18,7 @@ from functools import lru_cache
 _CLUSTER = re.compile(
     "[\\s\\S][\u0300-\u036f\u1161-\u1175\u11a8-\u11c2\u3099\u309a\uff9e\uff9f]+|[^\x00-\x7f가-힣]"
 )
+_ODD = re.compile("[^\x00-\x7f가-힣]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\u30fc]")
 _STROKE = "\u3161"  # the vowel that is typed for a dash on a Korean keyboard
 _UNSEEN = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
@@ -65,7 +66,7 @@ def keyed(text: str) -> Keyed:
             moved += len(made) - len(found[0])
         return made
 
-    key = text if text.isascii() else _CLUSTER.sub(fold, text)
+    key = _CLUSTER.sub(fold, text) if _ODD.search(text) else text
     return Keyed(key, tuple(jump[1] for jump in jumps), tuple(jumps))
 
 

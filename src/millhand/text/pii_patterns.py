@@ -45,7 +45,7 @@ _BIRTH = re.compile(rf"{judges.BIRTH_WORDS}|[0-9월일] ?생", re.IGNORECASE)
 _PLACE = re.compile(_REGION)
 
 _EMAIL = (
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++(?:@|\s?[\[(]\s?at\s?[\])]\s?)"
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++(?:@|\s?[\[(]\s?(?:at|AT)\s?[\])]\s?)"
     r"(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
 )
 _RESIDENT = (
@@ -66,11 +66,11 @@ _MOBILE = (
 )
 _LANDLINE = rf"(?:{_ABROAD}|{_LEFT}\(?0){_AREA}\)?{_SEP}[1-9][0-9]{{2,3}}{_SEP}[0-9]{{4}}{_RIGHT}"
 _ACCOUNT = rf"{_LEFT}(?:[0-9]{{2,6}}(?:-[0-9]{{2,8}}){{2,3}}|[0-9]{{10,14}}){_RIGHT}"
-_PASSPORT = r"(?<![A-Za-z0-9])[MSRODG](?:[0-9]{8}|[0-9]{3}[A-Z][0-9]{4})(?![A-Za-z0-9])"
+_PASSPORT = r"(?<![A-Za-z0-9])[MSRODGmsrodg](?:[0-9]{8}|[0-9]{3}[A-Za-z][0-9]{4})(?![A-Za-z0-9])"
 _IPV4 = r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])"
 _IPV6 = r"(?<![0-9A-Za-z:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![0-9A-Za-z:])"
 _BIRTHDAY = (
-    rf"(?P<lead>(?:{judges.BIRTH_WORDS})(?:은|는|이|가)?[\s:()\[\]\-=|,]{{0,6}})?"
+    rf"(?P<lead>(?i:{judges.BIRTH_WORDS})(?:은|는|이|가)?[\s:()\[\]\-=|,]{{0,6}})?"
     rf"(?<![0-9])(?<![0-9][-.])(?:{_DATE})(?![0-9])"
 )
 _ADDRESS = (
@@ -81,7 +81,7 @@ _ADDRESS = (
 
 
 def _rule(gate: re.Pattern[str], pattern: str, judge: Callable[[Seen], PiiKind | None]) -> Rule:
-    return Rule(gate, re.compile(pattern, re.IGNORECASE), judge)
+    return Rule(gate, re.compile(pattern), judge)
 
 
 # The first that says what a number is has the say: an e-mail address may hold a phone number.

@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from millhand.datasets.fields import veiled_text
 from millhand.datasets.pieces import Piece
 from millhand.errors import Finding
 from millhand.shell import Secret
-from millhand.text.pii import veiled
 
 SAMPLES = 5
 _SAMPLE_CHARS = 400
@@ -54,11 +54,6 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 Shown: TypeAlias = Callable[[Piece], str]
 
 
-def shown(piece: Piece) -> str:
-    """A piece's text as a report may show it: personal data is starred out."""
-    return veiled(piece.text)
-
-
 class Tally(msgspec.Struct):
     """What a step did: pieces in and out, how many it changed, how many it dropped and why.
 
@@ -74,7 +69,7 @@ class Tally(msgspec.Struct):
     samples: list[Sample] = []
     marks: list[Mark] = []
 
-    def change(self, before: Piece, after: Piece, reason: str, show: Shown = shown) -> Piece:
+    def change(self, before: Piece, after: Piece, reason: str, show: Shown = veiled_text) -> Piece:
         """``after`` takes the place of ``before``; hand ``after`` on. ``show`` makes a sample's texts."""
         if after != before:
             self.changed += 1
@@ -82,7 +77,7 @@ class Tally(msgspec.Struct):
                 self._keep(Sample(before.id, reason, *window(show(before), show(after))))
         return after
 
-    def drop(self, piece: Piece, reason: str, show: Shown = shown, kept: Piece | None = None) -> None:
+    def drop(self, piece: Piece, reason: str, show: Shown = veiled_text, kept: Piece | None = None) -> None:
         """Note that ``piece`` goes no further, and why in a word or two; ``kept`` is there in its stead."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
         if self.wants(reason):

@@ -12,10 +12,10 @@ from typing import Literal
 
 import msgspec
 
-from millhand.datasets.fields import Field, rewritten
+from millhand.datasets.fields import Field, personal, rewritten, veiled_text
 from millhand.datasets.pieces import Piece
 from millhand.datasets.steps.base import Mark, Step, Tally
-from millhand.text.pii import LABELS, PERSONAL, Hit, MaskStyle, find_pii, joined, mask
+from millhand.text.pii import PERSONAL, Hit, MaskStyle, joined, mask
 from millhand.text.pii_judges import PiiKind
 
 
@@ -48,7 +48,7 @@ def pii(options: Options, pieces: Iterable[Piece], tally: Tally) -> Iterator[Pie
         for mark in scan.marks:
             tally.count(mark.kind)
         tally.marks.extend(scan.marks)
-        show = partial(starred, options)
+        show = partial(veiled_text, find=partial(every, options))
         if options.action == "report":
             yield piece
         elif scan.broke or (options.action == "drop" and scan.marks):
@@ -71,7 +71,7 @@ class Scan:
 
     def __call__(self, one: Field) -> str:
         """The text masked."""
-        hits = found(self.options, one)
+        hits = [hit for hit in every(self.options, one) if hit.kind in self.options.kinds]
         if not hits:
             return one.text
         if one.name not in ("title", "section"):
@@ -81,19 +81,14 @@ class Scan:
         return masked
 
 
-def found(options: Options, one: Field) -> list[Hit]:
+def every(options: Options, one: Field) -> list[Hit]:
     """The personal data in a text, by the patterns and, where they know no name for a number, by Presidio."""
-    every = find_pii(one.text, LABELS, context=one.context)
+    found = personal(one)
     if options.presidio:
         from millhand.text.presidio import ask_presidio
 
-        every = joined([*every, *ask_presidio(one.text, every)])
-    return [hit for hit in every if hit.kind in options.kinds]
-
-
-def starred(options: Options, piece: Piece) -> str:
-    """A piece's text as a report may show it: with the context of each cell, which plain text has lost."""
-    return rewritten(piece, lambda one: mask(one.text, found(options, one), "shape")).text
+        found = joined([*found, *ask_presidio(one.text, found)])
+    return found
 
 
 def _is_json(text: str) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from millhand.datasets.pieces import Piece
 from millhand.datasets.records import Message, Source, from_messages
+from millhand.datasets.steps.base import Tally
 from millhand.datasets.steps.pii import STEP
 from millhand.documents.document import Picture, Table
 from millhand.errors import MissingPackageError
@@ -90,6 +91,18 @@ def test_no_tally_holds_a_value(action: str) -> None:
     assert ran.ids == ([] if action == "drop" else ["p1", "r1"])
     assert (ran.pieces == given) == (action == "report")
     assert ran.tally.dropped == ({"personal data": 2} if action == "drop" else {})
+
+
+def test_no_sample_of_any_step_shows_a_value() -> None:
+    tally = Tally()
+    piece = passage(f"문의 {PHONE}", EXECUTIVES)
+    tally.drop(piece, "too short")
+    tally.drop(piece, "near", kept=piece)
+    tally.change(piece, passage(f"문의:{PHONE}", EXECUTIVES), "blanks")
+    told = msgspec.json.encode(tally).decode()
+    assert "***-****-****" in told
+    assert "2021.03" in told
+    assert not any(value in told for value in (PHONE, "1968.03", "0311234567"))
 
 
 def test_companies_numbers_stay_unless_asked_for() -> None:
