@@ -15,7 +15,7 @@ BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check preflight lint types contracts unit tests docs bench install dev doctor \
-        train export chat serve evaluate plan clean distclean
+        train export chat serve evaluate plan data clean distclean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ dev: $(VENV)/.dev            ## the same, with what the tests need
 preflight: $(VENV)/.installed  ## look through this workspace's configs and datasets
 	$(BIN)/millhand check
 
+data: $(VENV)/.documents    ## build the shipped datasets anew of their documents
+	$(BIN)/millhand data build security_manual
+
 doctor: $(VENV)/.installed   ## what this machine has and lacks
 	$(BIN)/millhand doctor
 
@@ -102,6 +105,10 @@ $(BIN)/python:
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable . --constraint constraints.txt
 	$(BIN)/millhand install --constraint constraints.txt
+	@touch $@
+
+$(VENV)/.documents: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[clean,documents]' --constraint constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed

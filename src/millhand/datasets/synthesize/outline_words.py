@@ -15,17 +15,17 @@ _PAIRS = {
     "이란": ("이란", "란"),
     "으로": ("으로", "로"),
 }
-_BEHIND = re.compile(r"(?<=\S)\s*(?:\([^()]*\)|\[[^\[\]]*\]|〔[^〔〕]*〕)\s*$")
+_BEHIND = re.compile(r"(?<=\S)(?:\s*(?:\([^()]*\)|\[[^\[\]]*\]|〔[^〔〕]*〕))+\s*$")
 _CLOSING = "\"'”’」』》〉)]. "
 # The last sound of a digit as it is read, 영 to 구, and of the numbers that end in so many zeros.
 _DIGITS = dict(zip("0123456789", map(ord, "영일이삼사오육칠팔구"), strict=True))
 _ZEROS = {1: "십", 2: "백", 3: "천", 4: "만", 5: "만", 6: "만", 7: "만", 8: "억"}
-_NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)$")
+_NUMBER = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)$")
 _UNIT = re.compile(r"\d\s*(kg|mg|g|km|cm|mm|m|MPa|kPa|Pa|kW|W|V|A|L|ml|lx)$")
 _UNITS = {"kg": "램", "mg": "램", "g": "램", "MPa": "칼", "kPa": "칼", "Pa": "칼"}
 _SIGNS = {"%": "트", "℃": "도", "°": "도", "㎡": "터", "㎥": "터", "㎝": "터", "㎏": "램", "~": "지"}
 _LETTERS = {"L": "엘", "M": "엠", "N": "엔", "R": "알"}
-_SOUNDED = ("l", "m", "n", "ng", "le", "me", "ne")
+_SOUNDED = ("m", "n", "ng", "me", "ne")
 
 
 class Word(str):
@@ -78,19 +78,17 @@ def _tail(word: str) -> int | None:
         return final_consonant(last)
     if unit:
         return final_consonant(_UNITS.get(unit[1], "터"))
-    if last.isdigit():
+    if "0" <= last <= "9":
         return _tail_of_number(text)
     if last in _SIGNS:
         return final_consonant(_SIGNS[last])
     return _tail_of_latin(text) if last.isascii() and last.isalpha() else None
 
 
-def _tail_of_number(text: str) -> int | None:
+def _tail_of_number(text: str) -> int:
     found = _NUMBER.search(text)
-    digits = found[1].replace(",", "") if found else ""
+    digits = found[1].replace(",", "") if found else text[-1]
     zeros = 0 if "." in digits or not digits.strip("0") else len(digits) - len(digits.rstrip("0"))
-    if not digits.isascii():
-        return None
     return final_consonant(_ZEROS.get(min(zeros, 8)) or chr(_DIGITS[digits[-1]]))
 
 
@@ -98,4 +96,6 @@ def _tail_of_latin(text: str) -> int:
     """Capitals are read by their names, other words about as they are spelled."""
     if text[-1].isupper():
         return final_consonant(_LETTERS.get(text[-1], "이"))
+    if text.endswith(("l", "le")):
+        return _RIEUL
     return _OTHER if text.endswith(_SOUNDED) else _NONE
