@@ -71,6 +71,11 @@ def read_list(content: bytes, asked: str) -> ListPage:
     """
     try:
         answer = msgspec.json.decode(content, type=_List)
+    except msgspec.ValidationError as error:
+        raise DartError(
+            f"DART's answer to {asked} has another shape than documented: {error}",
+            mend="The API has changed: report it with this message.",
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         if content.lstrip().startswith(b"{"):
             raise _cut_off(asked) from None

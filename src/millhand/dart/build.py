@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from millhand import __version__
 from millhand.dart.chunks import SCHEMA, Chunk, chunks_of, write_chunks
 from millhand.dart.filing import UNKNOWN, Identity, home_of, identify
 from millhand.dart.notes import split_notes
@@ -152,7 +153,7 @@ def _mapped(
     files: list[Path], out: Path, budget: int, workers: int | None, note: Callable[[Shard], None]
 ) -> list[Shard]:
     work = partial(build_file, out.absolute(), budget)
-    version = f"{SCHEMA} {_VERSION} {budget}"
+    version = f"{__version__} {SCHEMA} {_VERSION} {budget}"
     return map_shards(
         work, files, out / STATE, version=version, suffix=".json", workers=workers, on_done=note
     )

@@ -148,6 +148,9 @@ def test_refusals_are_read_as_xml_and_json() -> None:
     with pytest.raises(DartError) as caught:
         read_list('{"status":"020","message":"한도"}'.encode(), "list")
     assert caught.value.status == "020"
+    with pytest.raises(DartError, match="another shape") as changed:
+        read_list(b'{"status":"000","list":[{"corp_code":1}]}', "list")
+    assert not isinstance(changed.value, AskAgainError)
     with pytest.raises(AskAgainError, match="cut off"):
         read_list(b'{"status":', "list")
     assert read_refusal(b"", "x").message.endswith("(nothing)")
