@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-How = Literal["answer", "answer-after", "cut", "cut-after", "cut-midway", "stall"]
+How = Literal["answer", "answer-after", "cut", "cut-after", "cut-midway", "slow", "stall"]
 
 
 @dataclass
@@ -18,7 +18,8 @@ class Fault:
         how: ``answer``: refused with ``status`` before any effect. ``answer-after``: the effect happens, then
             ``status`` is answered. ``cut``, ``cut-after``: the connection is cut before, or after the effect
             (an answer that is lost). ``cut-midway``: it is cut when ``after_bytes`` of the body came,
-            or sent. ``stall``: nothing is said for ``hold_s`` seconds, then it is cut.
+            or sent. ``slow``: a body is taken at 64 KiB in 0.2 s. ``stall``: nothing is said for
+            ``hold_s`` seconds, then it is cut.
     """
 
     stage: str

@@ -22,6 +22,7 @@ from tests.hub_fake.script import Fault, RefusedError, StrictError
 from tests.hub_fake.state import FakeHub
 
 BLOCK = 1 << 20
+SLOW = 1 << 16
 
 
 @contextmanager
@@ -96,13 +97,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._handle()
 
     def _serve(self, route: Route, match: dict[str, str], query: dict[str, str], fault: Fault | None) -> None:
-        if fault and not fault.after and fault.how != "cut-midway":
+        if fault and not fault.after and fault.how not in ("cut-midway", "slow"):
             self._go_wrong(fault)
         if self.headers.get("Transfer-Encoding"):
             raise StrictError("the Hub's storage wants a Content-Length")
         if route.streams:
             return self._stream(route, match, query, fault)
-        if fault and fault.how == "cut-midway":
+        if fault and fault.how in ("cut-midway", "slow"):
             raise _GoneError
         body = self._body()
         with self.server_hub.lock:
@@ -174,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         etag = self._take(match["oid"], part, fault)
         if whole:
             self._keep([part], target, size)
-        if fault:
+        if fault and fault.how != "slow":
             self._go_wrong(fault)
         return self._send(200, None, {"ETag": f'"{etag}"'})
 
@@ -186,11 +187,14 @@ class _Handler(BaseHTTPRequestHandler):
             hashlib.md5(usedforsecurity=False),
         )
         room = fault.after_bytes if fault and fault.how == "cut-midway" else self._left
+        room = SLOW if fault and fault.how == "slow" else room
         with temporary.open("wb") as file:
             while self._left > 0:
                 block = self.rfile.read1(min(self._left, room, BLOCK))  # type: ignore[attr-defined]
                 if not block:
                     break
+                if fault and fault.how == "slow":
+                    time.sleep(0.2 * len(block) / SLOW)
                 self._left -= len(block)
                 file.write(block)
                 digest.update(block)

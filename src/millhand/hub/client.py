@@ -28,6 +28,7 @@ from millhand.hub.errors import (
     retry_after_s,
     translate,
 )
+from millhand.hub.stopping import StoppableStream, check_stopped
 from millhand.shell import Secret
 
 if TYPE_CHECKING:
@@ -157,6 +158,16 @@ class _Client(httpx.Client):
     """
 
     def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+        """Send, and say of an object in one piece that its fate is not known where it is not."""
+        check_stopped()
+        if isinstance(request.stream, httpx.SyncByteStream):
+            request.stream = StoppableStream(request.stream)
+        response = self._send(request, **kwargs)
+        if isinstance(response.stream, httpx.SyncByteStream) and not response.is_closed:
+            response.stream = StoppableStream(response.stream)
+        return response
+
+    def _send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
         whole = request.method == "PUT" and "authorization" not in request.headers
         if not whole or "partNumber" in request.url.params:
             return super().send(request, **kwargs)

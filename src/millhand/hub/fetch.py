@@ -21,6 +21,7 @@ from millhand.files import sha256_file
 from millhand.hub.client import Hub
 from millhand.hub.gates import PICKLED
 from millhand.hub.listing import RemoteFile, git_blob_id, remote_files
+from millhand.hub.stopping import stoppable
 from millhand.hub.target import MAIN, RepoType, check_repository
 
 _NOT_OURS = (".gitattributes", ".gitignore")
@@ -92,7 +93,8 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
         )
     stage = folder.with_name(f"{folder.name}.partial")
     _check_room(source, stage)
-    hub.ask(partial(_download, hub, source, stage), source.id)
+    with stoppable():
+        hub.ask(partial(_download, hub, source, stage), source.id)
     _sweep(source, stage)
     findings = list(differences(source, stage))
     if findings:

@@ -23,6 +23,7 @@ from millhand.hub.access import Standing, check_card, look, refs, tag_taken
 from millhand.hub.client import MISHAPS, TRIES, Hub
 from millhand.hub.errors import is_transient, is_unsure, response_of
 from millhand.hub.listing import CARD, Change, LocalFile, changes, compare, remote_files
+from millhand.hub.stopping import stoppable
 from millhand.hub.target import MAIN, Target
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ class Publisher:
             gitignore_content="",  # else the repository's own would silently leave files out
         )
         # The library itself repeats all but that PUT; what fails for good would send whole objects again.
-        self.hub.ask(send, self.target.id, may_help=is_unsure)
+        with stoppable():
+            self.hub.ask(send, self.target.id, may_help=is_unsure)
 
     def _commit(self, operations: list[CommitOperationAdd | CommitOperationDelete], parent: str) -> str:
         made = self.hub.api.create_commit(
