@@ -16,6 +16,7 @@ import msgspec
 from millhand.datasets.pieces import Piece
 from millhand.datasets.steps.base import Context, Pieces, Step, Tally
 from millhand.datasets.synthesize.endpoint import endpoint_of
+from millhand.datasets.synthesize.judge import question_key
 from millhand.datasets.synthesize.listing import Listing
 from millhand.datasets.synthesize.making import Made, Maker
 from millhand.datasets.synthesize.options import Options
@@ -50,11 +51,24 @@ def generate(options: Options, pieces: Pieces, tally: Tally, context: Context) -
 def _by_outline(options: Options, pieces: Pieces, tally: Tally) -> Iterator[Piece]:
     from millhand.datasets.synthesize import outline
 
+    asked: set[str] = set()
     for piece in pieces:
         made = [piece] if piece.passage is None else list(outline.records(piece, options))
         if not made:
             tally.drop(piece, "nothing to ask")
-        yield from made
+        for record in made:
+            if _repeats(record, asked) and piece.passage is not None:
+                tally.count("left out: the same question")
+            else:
+                yield record
+
+
+def _repeats(piece: Piece, asked: set[str]) -> bool:
+    """Whether a question was asked before, and note it: another answer to it would teach nothing."""
+    key = question_key(piece.record.question if piece.record else "")
+    known = key in asked
+    asked.add(key)
+    return known
 
 
 def _by_model(options: Options, pieces: Pieces, tally: Tally, context: Context) -> Iterator[Piece]:

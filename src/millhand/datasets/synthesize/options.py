@@ -91,3 +91,16 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     timeout_s: Annotated[float, Meta(gt=0)] = 120.0
     usd_per_million_in: Annotated[float, Meta(ge=0)] | None = None
     usd_per_million_out: Annotated[float, Meta(ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could make nothing.
+
+        Raises:
+            ValueError: Levels or purposes are named twice, or only questions that nothing makes are reworded.
+        """
+        for name in ("levels", "purposes"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names one twice")
+        if not set(self.purposes) & {"qa", "procedure", "summary", "multi_turn"}:
+            raise ValueError("purposes: rewrite needs questions to reword; name qa as well")

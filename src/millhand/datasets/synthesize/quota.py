@@ -16,7 +16,7 @@ _SENTENCE = re.compile(r".*?(?:[.?!]\s+|\Z)", re.DOTALL)
 def asks(passage: Passage, options: Options) -> Iterator[Ask]:
     """All that is asked of a passage at first; what is asked of questions (``rewrite``) is not in it."""
     for part in parts(passage.text, options.part_chars):
-        for purpose in dict.fromkeys(options.purposes):
+        for purpose in options.purposes:
             count = quota(part, purpose, options)
             if count:
                 yield Ask(purpose, passage.title, passage.headings, part, count)

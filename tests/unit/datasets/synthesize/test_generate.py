@@ -327,3 +327,26 @@ def test_the_outline_asks_nobody(build: Builder, fake: FakeOpenAI) -> None:
     assert fake.orders == []
     assert built.pieces
     assert all(piece.source.generator for piece in built.pieces)
+
+
+def test_the_outline_asks_the_same_question_once(build: Builder) -> None:
+    piece = steps_passage(1)
+    same = msgspec.structs.replace(piece, id="abab:again")
+    built = build([piece, same], generator="outline", chars_per_item=20)
+    assert len({record.id.split("/")[0] for record in built.pieces}) == 1
+    assert built.counts["left out: the same question"] == len(built.pieces)
+
+
+def test_a_server_that_hangs_costs_time_and_no_question(build: Builder, fake: FakeOpenAI) -> None:
+    fake.faults = [None, Fault(act="hang")]
+    built = build([passage(n) for n in range(4)], timeout_s=0.5)
+    adds_up(built, build, fake)
+    assert built.counts["listed"] == 0
+    assert built.counts["requests lost"] == 1
+
+
+def test_a_key_over_http_to_another_machine_is_a_warning(
+    build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("millhand.endpoint.attempt.is_local", lambda _: False)
+    assert [finding.id for finding in build([passage(1)]).findings] == ["data.key-in-the-clear"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +32,22 @@ def test_a_procedure_needs_steps_and_a_summary_some_length() -> None:
 def test_each_purpose_is_asked_once_of_each_part() -> None:
     passage = steps_passage(1).passage
     assert passage is not None
-    given_options = Options(purposes=("qa", "procedure", "rewrite", "qa"))
+    given_options = Options(purposes=("qa", "procedure", "rewrite"))
     assert [(ask.purpose, ask.count) for ask in asks(passage, given_options)] == [("qa", 1), ("procedure", 1)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"purposes": ["rewrite"]},
+        {"purposes": ["qa", "qa"]},
+        {"levels": ["expert", "expert"]},
+        {"purposes": []},
+    ],
+)
+def test_options_that_make_nothing_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(options, Options)
 
 
 @given(st.text(alphabet="가나다 .\n", max_size=3000), st.integers(20, 500))
