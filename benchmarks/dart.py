@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.documents import make_filing, medians, xml_bytes
-from millhand.dart.build import build, build_file, filings_in
+from millhand.dart.build import build, filings_in
+from millhand.dart.make import build_file
 from millhand.dart.passages import BUDGET
 from millhand.documents.dart import read_dart
 from millhand.documents.dart_xml import decode, parse, sanitise, unwrap

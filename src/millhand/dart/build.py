@@ -21,49 +21,16 @@ from pathlib import Path
 import msgspec
 
 from millhand import __version__
-from millhand.dart.chunks import SCHEMA, Chunk, chunks_of, write_chunks
-from millhand.dart.filing import UNKNOWN, Identity, home_of, identify
-from millhand.dart.notes import split_notes
+from millhand.dart.chunks import SCHEMA
+from millhand.dart.filing import UNKNOWN, home_of
+from millhand.dart.make import CHUNKS, VERSION, Built, Outcome, build_file
 from millhand.dart.passages import BUDGET, LEAST_BUDGET
-from millhand.dart.sentences import TableFacts, facts_of
-from millhand.documents.document import Document
-from millhand.documents.read import read_document
-from millhand.documents.render import to_markdown
 from millhand.errors import Finding, UsageError
-from millhand.files import atomic_writer, write_text
 from millhand.shards import Shard, map_shards
-from millhand.text.normal import nfc, slug
+from millhand.text.normal import nfc
 
-CHUNKS, DOCS, FACTS, STATE = "chunks", "docs", "facts", ".build"
-_VERSION = "1"  # of what is made of a filing; raised where the same ZIP gives something else
+STATE = ".build"
 _RECEIPT = re.compile(r"\d{14}\.zip", re.IGNORECASE)
-
-
-class Built(msgspec.Struct, frozen=True):
-    """A document that was made; paths are relative to ``out``, with forward slashes."""
-
-    id: str
-    title: str
-    kind: str
-    identity: Identity
-    source_sha256: str
-    file: str
-    facts_file: str
-    sections: int
-    passages: int
-    facts: int
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one file: its documents, findings, and numbers left out of the sentences by reason.
-
-    ``chunks_file`` is relative to ``out``; empty where there are no documents.
-    """
-
-    documents: tuple[Built, ...] = ()
-    chunks_file: str = ""
-    findings: tuple[Finding, ...] = ()
-    left_out: dict[str, int] = {}
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -125,35 +92,11 @@ def filings_in(paths: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
-def build_file(out: Path, budget: int, source: Path, target: Path) -> Outcome:
-    """Make one filing's documents and chunks below ``out``; ``target`` notes what was made."""
-    reading = read_document(source)
-    chunks: list[Chunk] = []
-    built: list[Built] = []
-    left_out: Counter[str] = Counter()
-    identity = identify(reading.documents) if reading.documents else None
-    for document in map(split_notes, reading.documents):
-        if identity is not None:
-            facts, missing = facts_of(document)
-            left_out += missing
-            made = list(chunks_of(document, identity, facts, budget))
-            built.append(_write(out, document, identity, facts, made))
-            chunks += made
-    name = ""
-    if identity is not None:
-        name = f"{CHUNKS}/{home_of(identity)}/{identity.rcept_no or slug(nfc(source.stem))}.parquet"
-        with atomic_writer(out / name) as file:
-            write_chunks(file, chunks)
-    outcome = Outcome(tuple(built), name, reading.findings, dict(left_out))
-    target.write_bytes(msgspec.json.encode(outcome))
-    return outcome
-
-
 def _mapped(
     files: list[Path], out: Path, budget: int, workers: int | None, note: Callable[[Shard], None]
 ) -> list[Shard]:
     work = partial(build_file, out.absolute(), budget)
-    version = f"{__version__} {SCHEMA} {_VERSION} {budget}"
+    version = f"{__version__} {SCHEMA} {VERSION} {budget}"
     return map_shards(
         work, files, out / STATE, version=version, suffix=".json", workers=workers, on_done=note
     )
@@ -168,36 +111,6 @@ def _check(files: Sequence[Path], out: Path, budget: int) -> None:
     if budget < LEAST_BUDGET:
         mend = f"Take {LEAST_BUDGET} or more."
         raise UsageError(f"Passages of {budget} characters are too short.", mend=mend)
-
-
-def _write(
-    out: Path, document: Document, identity: Identity, facts: Sequence[TableFacts], chunks: Sequence[Chunk]
-) -> Built:
-    home, name = str(home_of(identity)), slug(document.id)
-    markdown, lines = f"{DOCS}/{home}/{name}.md", f"{FACTS}/{home}/{name}.jsonl"
-    known = {"year": identity.year, "reprt_code": identity.reprt_code}
-    told = msgspec.structs.replace(
-        document,
-        source=Path(document.source).name,
-        facts={**document.facts, **{key: value for key, value in known.items() if value}},
-    )
-    write_text(out / markdown, to_markdown(told))
-    encoded = [msgspec.json.encode(fact) + b"\n" for table in facts for fact in table.facts]
-    with atomic_writer(out / lines) as file:
-        file.write(b"".join(encoded))
-    sections = sum(chunk.level == "section" for chunk in chunks)
-    return Built(
-        document.id,
-        document.title,
-        document.kind,
-        identity,
-        document.sha256,
-        markdown,
-        lines,
-        sections,
-        len(chunks) - sections,
-        len(encoded),
-    )
 
 
 def _forget_gone(shards: Sequence[Shard], out: Path) -> bool:

@@ -1,5 +1,6 @@
 import logging
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,17 @@ def test_key_and_address_come_from_dotenv(workspace: Workspace, monkeypatch: pyt
     env.write_text(f"{KEY_NAME}={KEY}\n{URL_NAME}=http://127.0.0.1:1/api/\n", encoding="utf-8")
     made = open_dart()
     assert (made.url, made.key) == ("http://127.0.0.1:1/api", Secret(KEY))
+
+
+def test_without_a_workspace_the_environment_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY_NAME, KEY)
+    monkeypatch.delenv(URL_NAME, raising=False)
+    made = open_dart()
+    assert made.url == "https://opendart.fss.or.kr/api"
+    assert KEY not in repr(made)
 
 
 def test_refusals_are_read_as_xml_and_json() -> None:

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from millhand.dart.build import Result, build, build_file, filings_in
+from millhand.dart.build import Result, build, filings_in
 from millhand.dart.chunks import SCHEMA, read_chunks, schema
+from millhand.dart.make import build_file
 from millhand.errors import UsageError
 from tests.unit.documents.real import real
 from tests.unit.documents.test_dart import report, table, write_zip
@@ -309,3 +310,17 @@ def test_chunks_are_read_back(tmp_path: Path) -> None:
     sections = list(read_chunks(tmp_path / "out" / "chunks", level="section"))
     assert {chunk.level for chunk in sections} == {"section"}
     assert [chunk for chunk in chunks if chunk.level == "section"] == sections
+
+
+def test_a_document_of_another_kind_is_no_filing(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# 글", encoding="utf-8")
+    result = made(tmp_path, tmp_path / "a.md", filing(tmp_path / "raw"))
+    assert [(finding.file, finding.id) for finding in result.findings] == [("a.md", "dart.no-filing")]
+    assert [built.id for built in result.documents] == [RECEIPT]
+
+
+def test_an_xml_taken_out_of_its_zip_is_built_too(tmp_path: Path) -> None:
+    path = tmp_path / f"{RECEIPT}.xml"
+    path.write_text(report(COVER.format("20230101", "20231231") + BODY), encoding="utf-8")
+    (built,) = made(tmp_path, path).documents
+    assert built.file == f"docs/00126380/2023/11011/{RECEIPT}.md"

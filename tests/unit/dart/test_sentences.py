@@ -125,6 +125,8 @@ def test_of_two_units_only_what_is_sure_is_taken() -> None:
         ("DX 부문의 매출액 비중", "60.4", "%"),
     ]
     assert left_out(table("구분 | 제55기", "매출 | 12", unit="단위 : 억원, %")) == {"unit": 1}
+    rate = table("구분 | 제55기", "구분 | 금액", "이자율 | 4", unit="단위 : 억원, %", head=2)
+    assert left_out(rate) == {"unit": 1}
 
 
 def test_two_columns_of_a_period_give_the_one_number_that_is_there() -> None:
@@ -198,7 +200,7 @@ def test_a_table_of_this_year_is_compared_with_the_one_of_the_last() -> None:
     assert told[1].endswith("-312백만원에서 음(-)의 크기가 43백만원 늘었습니다.")
     assert len(told) == 4
     other = table("| 다른 것 | 손상차손누계", "매출채권 | 1 | (2)", caption="전기")
-    assert "보다" not in "".join(sentences(now, other))
+    assert "전기의" not in "".join(sentences(now, other))
 
 
 def test_terms_are_dated_by_the_documents_captions() -> None:
