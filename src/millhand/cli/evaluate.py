@@ -46,6 +46,8 @@ def evaluate(
     say(f"Loading {served.what} …")
     with serving(workspace, pod, served) as (endpoint, _):
         measured = {title: _measure(endpoint, title, asked) for title, asked in turns.items()}
+    if limit is None:  # a card tells whole figures only
+        _keep(workspace, served.run, {sets[title]: match for title, match in measured.items()})
     _show(served.what, measured, as_json=as_json)
 
 
@@ -84,6 +86,27 @@ def _measure(endpoint: Endpoint, title: str, turns: list[Turn]) -> ExactMatch:
     with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:
         task = progress.add_task(title, total=len(turns))
         return measure(endpoint, turns, told=lambda done: progress.update(task, completed=done))
+
+
+def _keep(workspace: Workspace, run: Run, measured: dict[str, ExactMatch]) -> None:
+    """Note the figures with the run: its card tells them."""
+    from millhand.hub.facts import Evaluation
+    from millhand.runs.evaluations import keep_evaluations
+    from millhand.training.check import train_datasets
+
+    trained = train_datasets(run.facts["config"])
+    found = [
+        Evaluation(
+            dataset=name,
+            metric="exact_match",
+            title="Exact match",
+            value=match.rate,
+            asked=match.asked,
+            trained_on=name in trained,
+        )
+        for name, match in measured.items()
+    ]
+    keep_evaluations(workspace, run, found)
 
 
 def _show(what: str, measured: dict[str, ExactMatch], *, as_json: bool) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 from millhand import __version__
-from millhand.datasets import info
 from millhand.datasets.built import FILE as BUILD
 from millhand.datasets.built import FILES, Built, dataset_name, read_built
 from millhand.datasets.definition import Definition, SourceFile
@@ -161,7 +160,11 @@ def _rows(dataset: Dataset) -> int | None:
 
 
 def _columns(dataset: Dataset) -> tuple[str, ...]:
-    return tuple(column for column in info.columns_of(dataset.entry).values() if column)
+    """The keys of its first row; of a file that cannot be read none."""
+    try:
+        return tuple(next(dataset.rows(), {}))
+    except MillhandError:
+        return ()
 
 
 def _languages(datasets: Sequence[Dataset]) -> tuple[str, ...]:
