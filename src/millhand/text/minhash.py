@@ -58,7 +58,7 @@ def _hashes(texts: Sequence[str], np: Any) -> tuple[Any, list[int]]:
     """
     points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     counts = np.array([max(0, len(text) - WIDTH + 1) for text in texts], np.int64)
-    starts = np.cumsum([0, *(len(text) for text in texts[:-1])])
+    starts = np.cumsum([0, *(len(text) for text in texts)])[:-1]
     at = np.concatenate([np.arange(s, s + n) for s, n in zip(starts, counts, strict=True)] or [counts])
     hashed = np.zeros(len(at), np.uint64)
     for offset in range(WIDTH):

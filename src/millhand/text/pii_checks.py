@@ -62,6 +62,12 @@ def corporate_check(number: str) -> bool:
     return bool(_CORPORATIONS.fullmatch(number[4:6])) and (total + int(number[12])) % 10 == 0
 
 
+def is_barcode(number: str) -> bool:
+    """Whether 13 digits are the barcode of a Korean product: GS1's prefix 880, and its check digit."""
+    total = sum(int(d) * w for d, w in zip(number, cycle((1, 3)), strict=False) if d.isdigit())
+    return len(number) == 13 and number.isdigit() and number.startswith("880") and total % 10 == 0
+
+
 def card_check(number: str) -> bool:
     """Whether a number of 13 to 19 digits is a card's: Luhn (ISO/IEC 7812-1), and a scheme's beginning."""
     doubled = (int(d) * (1 + i % 2) for i, d in enumerate(reversed(number)))

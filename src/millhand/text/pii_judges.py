@@ -15,6 +15,7 @@ from millhand.text.pii_checks import (
     card_check,
     corporate_check,
     digits,
+    is_barcode,
     may_lack_check,
     real_date,
     resident_check,
@@ -80,6 +81,8 @@ _BANK = _words(
     r"은행|뱅크|농협|수협|신협|금고|우체국|계좌|입금|송금|예금주|\bbank|account\s?(?:no|num)|\ba/c\b"
 )
 _ACCOUNT = _words(r"계좌|입금|송금|account\s?(?:no|num)|\ba/c\b")
+_BANK_NAME = r"(?:국민|신한|우리|하나|기업|제일|씨티|산업|카카오|토스|케이|대구|부산|광주|전북|경남|제주|iM)"
+_BANK_BESIDE = (_words(_BANK_NAME + r"[^0-9가-힣]{0,3}$"), _words(r"^[\s(,]{0,3}" + _BANK_NAME))
 _HOST = _words(r"\bip\b|아이피|서버|server|호스트|host|접속")
 _VERSION = _words(r"(?:버전|version|\bver\.?|\bv)\s*$")
 _DATE_PARTS = re.compile(
@@ -103,20 +106,19 @@ def resident(seen: Seen) -> PiiKind | None:
     With a dash a plausible birth date is enough, for numbers issued since October 2020 have no check
     digit. Without a dash the check digit or a word has to speak for it.
     """
-    number = digits(seen.text)
-    named, day = seen.near(_RESIDENT), born(number)
-    if seen.near(_CORPORATE) and not named:
-        return "corporate"
-    if not named and _is_corporate(number):
-        return "corporate"
-    if day is None:
+    number, named = digits(seen.text), seen.near(_RESIDENT)
+    if not named and is_barcode(seen.text):
         return None
-    dashed, blank = "-" in seen.text, " " in seen.text
-    counts = (
-        named or len(number) < 13 or resident_check(number) or dashed or (blank and may_lack_check(number))
-    )
-    kind: PiiKind = "foreigner" if number[6] in "5678" else "resident"
-    return kind if counts else None
+    if not named and (seen.near(_CORPORATE) or _is_corporate(number)):
+        return "corporate"
+    if born(number) is None or not (named or _borne_out(seen.text, number)):
+        return None
+    return "foreigner" if number[6] in "5678" else "resident"
+
+
+def _borne_out(text: str, number: str) -> bool:
+    hidden = len(number) < 13
+    return "-" in text or hidden or resident_check(number) or (" " in text and may_lack_check(number))
 
 
 def _is_corporate(number: str) -> bool:
@@ -171,12 +173,21 @@ def landline(seen: Seen) -> PiiKind | None:
 
 
 def account(seen: Seen) -> PiiKind | None:
-    """10 to 16 digits near the name of a bank; without dashes only near a word for an account."""
+    """10 to 16 digits near a word for a bank or right beside one's name; without dashes behind ``계좌``."""
     groups = re.findall("[0-9]+", seen.text)
     dated = len(groups) > 1 and len(groups[0]) == 4 and real_date(int(groups[0]), int(groups[1][:2]))
     numbered = seen.before.rstrip().endswith("제") or seen.after.lstrip().startswith("호")
     right = 10 <= sum(map(len, groups)) <= 16 and not dated and not numbered
-    return "account" if right and seen.near(_BANK if len(groups) > 1 else _ACCOUNT) else None
+    return "account" if right and _of_bank(seen) else None
+
+
+def _of_bank(seen: Seen) -> bool:
+    if " " in seen.text:
+        return "계좌" in seen.before[-15:] or "계좌" in seen.context
+    if "-" not in seen.text:
+        return seen.near(_ACCOUNT)
+    before, after = _BANK_BESIDE
+    return seen.near(_BANK) or bool(before.search(seen.before) or after.search(seen.after))
 
 
 def passport(seen: Seen) -> PiiKind | None:

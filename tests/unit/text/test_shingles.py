@@ -90,6 +90,7 @@ def test_thousands_of_copies_make_no_thousands_of_pairs_each() -> None:
 def test_nothing_has_no_pairs() -> None:
     assert alike(signatures(["가나다라마"]), 0.6) == {}
     assert alike(stacked([]), 0.6) == {}
+    assert signatures([]).shape == (0, SLOTS)
     assert signatures(["가나다라마"]).shape == (1, SLOTS)
 
 

@@ -20,7 +20,7 @@ from millhand.datasets.records import Record
 from millhand.datasets.steps.base import SAMPLES, Context, Pieces, Step, Tally
 from millhand.datasets.steps.duplicates import Looking, Text, Verdicts
 from millhand.text.minhash import alike, signatures, stacked
-from millhand.text.shingles import WIDTH, Relation, differ_in_numbers, folded, relation
+from millhand.text.shingles import WIDTH, Relation, differ_in_numbers, edited, folded, relation
 
 By: TypeAlias = Literal["all", "question", "answer"]
 _BATCH = 500
@@ -69,6 +69,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def dedup(options: Options, pieces: Pieces, tally: Tally, context: Context) -> Iterator[Piece]:
     """Drop what is the same as an earlier piece; give those that are alike a common ``cluster``."""
+    if options.near:
+        _need(options)
     verdicts = Verdicts()
     numbers, packed = _exact(options, verdicts, context, len(pieces))
     if options.near and packed:
@@ -78,6 +80,13 @@ def dedup(options: Options, pieces: Pieces, tally: Tally, context: Context) -> I
         }
         Looking(partial(_relation, options), verdicts, partners).through(_texts_of(options.by, pieces))
     yield from _sorted_out(verdicts, pieces, tally)
+
+
+def _need(options: Options) -> None:
+    """Raise here what would be raised in another process: that a package is missing."""
+    signatures(())
+    if options.edits:
+        edited("", "", options.edits)
 
 
 def signed(options: Options, pieces: Iterable[Piece]) -> Iterator[tuple[str, str, str]]:
