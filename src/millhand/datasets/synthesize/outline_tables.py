@@ -109,15 +109,22 @@ def _row(section: Section, grid: Grid, row: tuple[str, ...]) -> Iterator[Pair]:
 
 def _column(section: Section, grid: Grid) -> Iterator[Pair]:
     """One of the columns, for all of the rows; which, a hash says."""
-    column = grid.columns[grid.values[number_of(grid.name) % len(grid.values)]]
-    told = [(grid.named(row), dict(grid.told(row)).get(column, "")) for row in grid.rows]
-    lines = "\n".join(f"- {name}: {cell}" for name, cell in told if cell)
-    if lines.count("\n") < 1:
+    told = {column: _down(grid, column) for column in grid.columns[grid.key + 1 :]}
+    filled = [column for column, cells in told.items() if len(cells) > 1]
+    if not filled:
         return
+    column = filled[number_of(grid.name) % len(filled)]
     key = grid.columns[grid.key]
     kind = "column_of" if _ANY.match(key) or not grid.has_name else "column"
     question = choose(kind, grid.name, column).format(
         key=key, column=column, topic=section.topic, name=grid.name
     )
     subject = column if _ANY.match(key) else Word(f"{key}별 {column}")
+    lines = "\n".join(f"- {name}: {cell}" for name, cell in told[column])
     yield Pair("column", question, f"{subject:은는} 다음과 같습니다.{_remark(grid)}\n{lines}")
+
+
+def _down(grid: Grid, column: Word) -> list[tuple[Word, str]]:
+    """A column's cells that say something, with the names of their rows."""
+    cells = ((grid.named(row), dict(grid.told(row)).get(column)) for row in grid.rows)
+    return [(name, cell) for name, cell in cells if cell]
