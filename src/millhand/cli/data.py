@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from millhand.cli import data_build, data_review
+from millhand.cli import data_build, data_report, data_review
 from millhand.cli.output import json_option, print_facts, print_json, print_table, say, show_findings, stdout
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def data() -> None:
 data.add_command(data_build.build)
 data.add_command(data_build.new)
 data.add_command(data_build.steps)
+data.add_command(data_report.report)
 data.add_command(data_review.review)
 
 

@@ -1,0 +1,1 @@
+"""``millhand data report``: a built dataset on one page that needs nothing but a browser."""

@@ -1,0 +1,126 @@
+"""The parts of the page that tell who made the rows: generators, what they did not make, and a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from millhand.datasets.built import FAILED, Built, StepReport
+from millhand.datasets.report.facts import Facts
+from millhand.datasets.report.figures import bar
+from millhand.datasets.report.funnel import chip, difference
+from millhand.datasets.report.markup import Html, el, join, number, share, table
+from millhand.datasets.report.sections import section, step_called
+from millhand.datasets.review.corrections import Correction
+from millhand.documents.rows import shorten
+from millhand.text.pii import veiled
+
+_MOST = 30
+
+
+class NotMade(msgspec.Struct, frozen=True):
+    """A line of what a generator was asked for and did not make."""
+
+    id: str
+    code: str
+    told: tuple[str, ...] = ()
+    question: str = ""
+
+
+class Failures(NamedTuple):
+    """The first of the lines, and how many there are."""
+
+    first: list[NotMade]
+    total: int
+
+
+def read_failures(folder: Path, built: Built) -> Failures:
+    """What the last build listed as not made; its file lies with the rows, or where the finding says."""
+    step = step_called(built, "generate")
+    named = {Path(f.file) for f in step.findings if f.id.startswith("data.not-made.")} if step else set()
+    path = next((path for path in (folder / FAILED, *sorted(named)) if path.is_file()), None)
+    if path is None:
+        return Failures([], 0)
+    first, count = list[NotMade](), 0
+    with path.open("rb") as file:
+        for count, line in enumerate(file, 1):
+            if count <= _MOST:
+                first.append(msgspec.json.decode(line, type=NotMade))
+    return Failures(first, count)
+
+
+def generation(built: Built, facts: Facts, failures: Failures) -> Html:
+    """What made the rows, and what was asked for and not made."""
+    step = step_called(built, "generate")
+    rows: list[list[object]] = [
+        [name, bar(count, facts.total), number(count), share(count, facts.total)]
+        for name, count in facts.generators.most_common()
+    ]
+    told = "Rows were taken as they stood in the sources."
+    if step is not None:
+        told = f"{step.tally.went:,} rows were made of {step.tally.came:,} passages."
+    chips = [chip(count, name) for name, count in step.tally.counts.items() if count] if step else []
+    return section(
+        "generation",
+        "Who made the rows",
+        el("p", told),
+        table(("generator", "", "rows", "share"), rows, numbers=(2, 3)),
+        el("div", *chips, class_="chips") if chips else None,
+        *_failed(step, failures),
+    )
+
+
+def _failed(step: StepReport | None, failures: Failures) -> Iterator[Html]:
+    if step is None:
+        return
+    if not failures.total:
+        yield el("p", "Nothing is listed as not made.", class_="quiet")
+        return
+    rows: list[list[object]] = [
+        [el("span", line.id, class_="mono"), line.code, veiled(line.question), "; ".join(line.told)]
+        for line in failures.first
+    ]
+    shown = f"the first {len(rows)}" if failures.total > len(rows) else "all of them"
+    yield el("h3", f"Asked for and not made: {failures.total:,}")
+    yield el(
+        "details",
+        el("summary", f"show {shown}"),
+        table(("what", "why", "last question", "what was wrong with it"), rows),
+    )
+
+
+def corrections(built: Built, every: list[Correction]) -> Html | None:
+    """What a person changed, and what of it found no row; nothing where nobody did."""
+    step = step_called(built, "corrections")
+    if step is None and not every:
+        return None
+    told = f"{len(every):,} corrections are kept in corrections.jsonl."
+    if step is None:
+        told += " They are not in the rows yet: build the dataset again."
+    tally = step.tally if step else None
+    chips = [chip(tally.changed, "corrected")] if tally else []
+    chips += [chip(count, reason, kind="out") for reason, count in tally.dropped.items()] if tally else []
+    chips += [chip(count, name) for name, count in tally.counts.items() if count] if tally else []
+    shown = [_correction(correction) for correction in every[:_MOST]]
+    opened = el("details", el("summary", f"{len(shown)} corrections"), *shown) if shown else None
+    return section(
+        "corrections", "Corrected by a person", el("p", told), el("div", *chips, class_="chips"), opened
+    )
+
+
+def _correction(correction: Correction) -> Html:
+    place = " · ".join(part for part in (correction.document, correction.section, correction.note) if part)
+    was, now = correction.was, correction.now
+    if correction.delete:
+        body = el("pre", el("del", veiled(f"{was.question}\n{was.answer}")), lang="ko")
+    elif now:
+        before, after = (
+            veiled("\n".join(p for p in (w.question, w.input, w.answer) if p)) for w in (was, now)
+        )
+        body = el("pre", *difference(before, after), lang="ko")
+    else:
+        body = el("pre", veiled(shorten(was.question, 200)), lang="ko")
+    return el("div", el("div", join(place), class_="tag"), body, class_="sample")
