@@ -250,7 +250,7 @@ def _entry(row: Sequence[str], number: int, label: str, column: _Column, units: 
     if not label or len(label) > _MOST_LABEL:
         return "label"
     unit = _unit(cells[0], label, column.measure, units)
-    if not unit:
+    if not unit or _is_share(cells[0], unit):
         return "unit"
     measure = without_unit(column.measure)
     plain = "" if "".join(measure.split()) in _PLAIN_MEASURES else measure
@@ -268,6 +268,12 @@ def _unit(number: Number, label: str, measure: str, units: Sequence[str]) -> str
     if len(money) != 1 or "".join(measure.split()) not in _PLAIN_MEASURES:
         return ""
     return "" if _is_odd(money[0], label, measure) else money[0]
+
+
+def _is_share(number: Number, unit: str) -> bool:
+    """Whether a number said to be percent may be a share of 1: tables made from XBRL write 1.000 for 100%."""
+    decimals = str(number.value).partition(".")[2]
+    return unit == "%" and not number.unit and (0 < abs(number.value) <= 1 or len(decimals) > 2)
 
 
 def _is_odd(unit: str, label: str, measure: str) -> bool:

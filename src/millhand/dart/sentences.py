@@ -67,14 +67,14 @@ def facts_of(document: Document) -> tuple[list[TableFacts], Counter[str]]:
     """
     found: list[TableFacts] = []
     left_out: Counter[str] = Counter()
-    years = _years(document)
+    years, is_group = _years(document), _is_group(document)
     sections: list[tuple[tuple[Section, ...], tuple[Block, ...]]] = [((), document.blocks)]
     sections += [(path, path[-1].blocks) for path in document.paths()]
     for index, (path, blocks) in enumerate(sections):
         for block, table, entries, others in _tables(document, blocks):
             left_out += entries.left_out if entries else Counter(table=1)
             if entries and entries.entries:
-                source = _source(document, path, table)
+                source = _source(document, path, table, is_group=is_group)
                 if not source:
                     left_out["source"] += len(entries.entries)
                     continue
@@ -161,7 +161,15 @@ def _business_year(document: Document) -> str:
     return end[:4] if months == 12 else ""
 
 
-def _source(document: Document, path: tuple[Section, ...], table: Table) -> str:
+def _is_group(document: Document) -> bool:
+    """Whether the report holds consolidated statements: only beside these are others called separate."""
+    return any(
+        isinstance(block, Table) and block.unit and any(s.key.startswith(_CONSOLIDATED) for s in path)
+        for path, block in document.walk()
+    )
+
+
+def _source(document: Document, path: tuple[Section, ...], table: Table, *, is_group: bool) -> str:
     """What a table is called: the statement that its caption names, else the heading above it.
 
     Empty under the one heading that all notes of an audit report share.
@@ -174,7 +182,7 @@ def _source(document: Document, path: tuple[Section, ...], table: Table) -> str:
     if document.kind != "dart":
         return f"{_report(document)}의 {f'주석 {path[-1].heading}' if is_note(path) else name}"
     keys = [section.key for section in path]
-    if any(key.startswith(_SEPARATE) for key in keys):
+    if is_group and any(key.startswith(_SEPARATE) for key in keys):
         return name if name.startswith("별도") else f"별도 {name}"
     if any(key.startswith(_CONSOLIDATED) for key in keys):
         return name if "연결" in name else f"연결 {name}"

@@ -102,7 +102,7 @@ def test_a_table_that_is_cut_repeats_unit_and_header() -> None:
 def test_a_header_never_stands_alone_where_its_first_row_fits() -> None:
     table = Table((("과목", "금액"), ("매출", "1" * 40)), PLACE, 1, "", "단위 : 원")
     parts = made([Paragraph("가" * 150, PLACE), table], 200)
-    assert [part.text[:1] for part in parts] == ["가", "("]
+    assert [part.text for part in parts] == ["가" * 150, f"(단위 : 원)\n과목 | 금액\n매출 | {'1' * 40}"]
 
 
 def test_a_table_wider_than_long_is_turned() -> None:

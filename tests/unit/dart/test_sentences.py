@@ -212,10 +212,26 @@ def test_terms_are_dated_by_the_documents_captions() -> None:
     assert " 제55기(2023년) 4백만원" in told[3]
 
 
-def test_separate_statements_are_said_to_be_so() -> None:
+def test_separate_statements_are_said_to_be_so_beside_consolidated_ones() -> None:
     one = table("| 제 55 기", "자산 | 1", caption="재무상태표 제 55 기 2023.12.31 현재")
-    assert "가나전자의 별도 재무상태표에서" in sentences(one, key="D-0-3-4-0")[0]
-    assert "가나전자의 재무상태표에서" in sentences(one)[0]
+    assert "가나전자의 재무상태표에서" in sentences(one, key="D-0-3-4-0")[0]
+    group = Section("2. 연결재무제표", 1, PLACE, "", "D-0-3-2-0", (one,))
+    own = Section("4. 재무제표", 1, PLACE, "", "D-0-3-4-0", (one,))
+    found, _ = facts_of(msgspec.structs.replace(document(), sections=(group, own)))
+    assert [each.facts[0].source for each in found] == ["연결 재무상태표", "별도 재무상태표"]
+
+
+def test_a_share_of_one_is_not_taken_for_percent() -> None:
+    one = table(
+        "구분 | 제55기",
+        "지분율(%) | 1.000",
+        "이자율(%) | 0.237",
+        "배당률(%) | 10.831",
+        "할인율(%) | 4.2",
+        "비율 | 0.5%",
+    )
+    assert [(fact.account, fact.value) for fact in facts(one)] == [("할인율", "4.2"), ("비율", "0.5")]
+    assert left_out(one) == {"unit": 3}
 
 
 def test_the_title_above_an_audited_statement_gives_its_unit_and_dates() -> None:
