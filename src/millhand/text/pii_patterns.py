@@ -41,7 +41,8 @@ _SIX = re.compile("[0-9]{6}")
 _TEN = re.compile("[0-9]([- ])[0-9]+\\1[0-9]|[0-9]{10}")
 _DOTS = re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]")
 _COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
-_BIRTH = re.compile(rf"{judges.BIRTH_WORDS}|[0-9월일] ?생", re.IGNORECASE)
+_BIRTH = re.compile(rf"{judges.BIRTH_WORDS}|[0-9월일] ?생|[남여][성자]?[\s|/,]{{1,3}}[0-9]", re.IGNORECASE)
+_SEX = r"(?<![가-힣])[남여][성자]?[\s|/,]{1,3}"  # a list of executives: 남 1968.03
 _PLACE = re.compile(_REGION)
 
 _EMAIL = (
@@ -72,7 +73,7 @@ _PASSPORT = r"(?<![A-Za-z0-9])[MSRODGmsrodg](?:[0-9]{8}|[0-9]{3}[A-Za-z][0-9]{4}
 _IPV4 = r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9])(?!\.[0-9])"
 _IPV6 = r"(?<![0-9A-Za-z:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![0-9A-Za-z:])"
 _BIRTHDAY = (
-    rf"(?P<lead>(?i:{judges.BIRTH_WORDS})(?:은|는|이|가)?[\s:()\[\]\-=|,'’]{{0,6}})?"
+    rf"(?P<lead>(?i:{judges.BIRTH_WORDS})(?:은|는|이|가)?[\s:()\[\]\-=|,'’]{{0,6}}|{_SEX}(?=(?:19|20)[0-9]))?"
     rf"(?<![0-9])(?<![0-9][-.])(?:{_DATE})(?![0-9])"
 )
 _ADDRESS = (
