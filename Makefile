@@ -107,7 +107,7 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/millhand install --constraint constraints.txt
 	@touch $@
 
-$(VENV)/.documents: $(VENV)/.installed
+$(VENV)/.documents: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable '.[clean,documents]' --constraint constraints.txt
 	@touch $@
 

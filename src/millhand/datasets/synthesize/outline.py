@@ -70,9 +70,10 @@ def _pairs(passage: Passage) -> Iterator[Pair]:
 
 def _kept(passage: Passage, options: Options) -> Iterator[Pair]:
     """Pairs with something to say, each question once, each answer grounded in the passage."""
-    ground = Ground("\n".join([passage.title, *passage.headings, passage.text]))
+    pairs = list(_pairs(passage))
+    ground = Ground("\n".join([passage.title, *passage.headings, passage.text]) if pairs else "")
     seen: set[str] = set()
-    for pair in _pairs(passage):
+    for pair in pairs:
         if passage.key or _FILING.search(passage.title):  # every document of the kind has such a section
             pair = pair._replace(question=f"{passage.title}에 따르면 {pair.question}")
         key = question_key(pair.question)
