@@ -17,7 +17,7 @@ from millhand.datasets.pieces import Piece
 from millhand.datasets.steps.base import Context, Pieces, Step, Tally
 from millhand.datasets.synthesize.endpoint import endpoint_of
 from millhand.datasets.synthesize.judge import question_key
-from millhand.datasets.synthesize.listing import Listing
+from millhand.datasets.synthesize.listing import Listing, shown
 from millhand.datasets.synthesize.making import Made, Maker
 from millhand.datasets.synthesize.options import Options
 from millhand.datasets.synthesize.pricing import price
@@ -166,7 +166,7 @@ def _stopped(asker: Asker, listing: Listing, path: Path) -> FindingsError:
         mend=f"{_MENDS.get(why, _MENDS['busy'])} {_GOES_ON}",
     )
     counts = f"{listing.answered:,} of {listing.asked:,} questions are made and kept"
-    return FindingsError([finding], message=f"{counts}; the others are listed in {path}.")
+    return FindingsError([finding], message=f"{counts}; the others are listed in {shown(path)}.")
 
 
 def _in_the_clear(url: str) -> Finding:

@@ -15,6 +15,7 @@ from millhand.errors import Finding
 
 _ENDPOINT = ("not served", "not asked")
 _AGAIN = "`millhand data build NAME --fresh` asks for these again; no answer is paid for twice."
+_SHOWN_PARTS = 5
 _LOOK = "Look through the file. Raise `regenerate`, mend `system` or `examples`, or take another model."
 
 
@@ -57,16 +58,21 @@ class Listing:
             self._file.write(msgspec.json.encode(line) + b"\n")
 
     def findings(self, path: Path) -> Iterator[Finding]:
-        """A finding for each reason."""
+        """A finding for each reason. ``path`` is told from the workspace: builds know no machine's paths."""
         for code, count in self.codes.most_common():
             yield Finding(
                 id=f"data.not-made.{code.replace(' ', '-')}",
                 severity="warning",
                 message=f"{count:,} of {self.asked:,} questions were not made: {CODES[code]}",
-                file=str(path),
+                file=shown(path),
                 why="Each is listed in the file with what was wrong with it; none is in the dataset.",
                 mend=_AGAIN if code in _ENDPOINT else _LOOK,
             )
+
+
+def shown(path: Path) -> str:
+    """A list's path as a person in the workspace sees it: ``.millhand/builds/NAME/cache/not-made-….jsonl``."""
+    return "/".join(path.parts[-_SHOWN_PARTS:])
 
 
 def not_made(work: Work) -> Iterator[NotMade]:
