@@ -1,8 +1,8 @@
 """What must be settled before anything leaves for the Hub. Reads the files that would go; changes nothing.
 
 Gates that a person may open, for one subject and with a reason that the card then tells: ``licence`` (of a
-dataset or the base), ``secrets`` and ``personal-data`` (of a file). No one opens the others: a pickle, a
-merged model that was not seen to speak, a folder of this machine.
+dataset or the base), ``secrets``, ``personal-data`` and ``local-path`` (of a file). Nobody opens the others:
+a pickle, a merged model that was not seen to speak.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from millhand.errors import Finding, UsageError
 from millhand.hub.facts import Base, DatasetFacts, Gate, ModelFacts, Override
 from millhand.hub.licences import licence_of, nearest_licences
+from millhand.hub.metadata import HUB
 from millhand.hub.redact import machine_words
 from millhand.hub.scan import scan_file, scan_for_words
 
@@ -79,8 +80,9 @@ def _opened(finding: Finding, opened: Mapping[tuple[str, str], Override]) -> Fin
 
 def _model(facts: ModelFacts) -> Iterator[Finding]:
     for item in facts.data:
-        # What others licensed on the Hub was not copied here: nothing of it is published with the model.
-        yield from _licence(item.name, item.licence or _shared(o.licence for o in item.origins), "dataset")
+        licence = item.licence or _shared(origin.licence for origin in item.origins)
+        place = f"{HUB}/datasets/{item.repository}" if item.repository else ""
+        yield from _licence(item.name, licence, "dataset", place)
         for origin in item.origins:
             if origin.licence and origin.licence != item.licence:
                 yield from _licence(item.name, origin.licence, f"source {origin.name}")
@@ -109,7 +111,8 @@ def _shared(licences: Iterable[str]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _licence(name: str, licence: str, what: str) -> Iterator[Finding]:
+def _licence(name: str, licence: str, what: str, place: str = "") -> Iterator[Finding]:
+    """Find whether a licence keeps from publishing; ``place`` is where the Hub tells of it."""
     known = licence_of(licence)
     why = "What is published without the right to is taken down, and whoever used it is told to stop."
     mend = f"Or say why you may: `--override 'licence:{name}=REASON'`; the card tells the reason."
@@ -118,6 +121,7 @@ def _licence(name: str, licence: str, what: str) -> Iterator[Finding]:
         lacks = f"is {licence!r}, which is not known" if licence else "is not known"
         names = f"one of {', '.join(near)}" if near else "its SPDX identifier, CC-BY-4.0 or the like,"
         write = f"Write {names} as `licence:` in dataset_registry/{name}/dataset.yaml."
+        write = f"Read {place}." if place else write
         yield _finding(_LICENCE, name, f"The licence of the {what} {lacks}.", why, f"{write} {mend}")
     elif not known.open:
         message = f"The licence of the {what}, {known.id}, does not allow {known.forbids}."

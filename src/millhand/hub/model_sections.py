@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from millhand.hub.facts import Loss, ModelFacts, Spent
 from millhand.hub.markdown import code, facts_list, fenced, folded, paragraphs, plain, table
 from millhand.hub.metadata import is_repository
-from millhand.hub.phrases import duration, listed, repository_link
+from millhand.hub.phrases import dataset_link, duration, listed, model_link
 from millhand.hub.provenance import built_with
 from millhand.llamafactory.yaml import dump_value
 
@@ -21,10 +21,10 @@ def title(facts: ModelFacts) -> str:
     name = (facts.repository or facts.name).rpartition("/")[2]
     what = "An adapter for" if facts.kind == "adapter" else "Made from"
     factory = f"LLaMA-Factory {plain(facts.versions.get('llamafactory', ''))}".strip()
-    names = [repository_link(item.repository, item.name) for item in facts.data]
+    names = [dataset_link(item.repository, item.name) for item in facts.data]
     return paragraphs(
         f"# {plain(name)}",
-        f"{what} {repository_link(facts.base.repository, facts.base.name)}: {method(facts)} "
+        f"{what} {model_link(facts.base.repository, facts.base.name)}: {method(facts)} "
         f"({plain(facts.stage)}), trained with {factory}{f' on {listed(names)}' if names else ''}.",
         built_with(facts.base),
     )
@@ -68,7 +68,7 @@ def _base(facts: ModelFacts) -> str:
     base = facts.base
     revision = f", revision {code(base.revision)}" if base.revision else ""
     made = ", drawn at random by Millhand" if base.made_here else ""
-    return f"{repository_link(base.repository, base.name)}{revision}{made}"
+    return f"{model_link(base.repository, base.name)}{revision}{made}"
 
 
 def _size(facts: ModelFacts) -> str:
@@ -116,7 +116,7 @@ def results(facts: ModelFacts) -> str:
         ("dataset", "seen in training", "metric", "value", "questions"),
         (
             [
-                repository_link(item.repository, item.dataset),
+                dataset_link(item.repository, item.dataset),
                 "yes" if item.trained_on else "no",
                 plain(item.title or item.metric),
                 f"{item.value:.4g}",

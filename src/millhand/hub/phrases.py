@@ -9,9 +9,14 @@ from millhand.hub.markdown import code, paragraphs, plain
 from millhand.hub.metadata import HUB, is_repository
 
 
-def repository_link(repository: str, name: str) -> str:
-    """A link to a repository of the Hub, or the name where there is none."""
+def model_link(repository: str, name: str) -> str:
+    """A link to a model on the Hub, or the name where it is not there."""
     return f"[{plain(repository)}]({HUB}/{repository})" if is_repository(repository) else code(name)
+
+
+def dataset_link(repository: str, name: str) -> str:
+    """A link to a dataset on the Hub, or the name where it is not there."""
+    return f"[{plain(repository)}]({HUB}/datasets/{repository})" if is_repository(repository) else code(name)
 
 
 def count(number: int | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from millhand.hub.facts import Base, Data, DatasetFacts, ModelFacts, Origin, Step
 from millhand.hub.licences import UNKNOWN, licence_of
 from millhand.hub.markdown import code, paragraphs, plain, table
-from millhand.hub.phrases import count, link, listed, overrides_text, repository_link
+from millhand.hub.phrases import count, dataset_link, link, listed, model_link, overrides_text
 from millhand.llamafactory.yaml import dump_value
 
 
@@ -32,7 +32,7 @@ def model_data(facts: ModelFacts) -> str:
 
 
 def _data_row(item: Data) -> list[str]:
-    name = repository_link(item.repository, item.name)
+    name = dataset_link(item.repository, item.name)
     return [name, count(item.rows), _said(item.licence), code(item.sha256)]
 
 
@@ -52,7 +52,7 @@ def model_licence(facts: ModelFacts) -> str:
     where = base.licence_link or (known.source if known else "")
     said = plain(base.licence_name or base.licence) + (f" ({link(where)})" if where else "")
     named = base.licence and base.licence != UNKNOWN
-    name = repository_link(base.repository, base.name)
+    name = model_link(base.repository, base.name)
     unknown = "has no licence of others" if base.made_here else "is under a licence that is not known"
     return paragraphs(
         "## Licence",

@@ -6,7 +6,7 @@ A finding names file, row and kind; the value itself stays where it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -41,10 +41,11 @@ class Line(NamedTuple):
     text: str
 
 
-class _Hit(NamedTuple):
-    group: Group
-    kind: str
-    number: int
+class _Seen(NamedTuple):
+    """The first rows of one kind in a file, and how many there are."""
+
+    first: list[int]
+    rows: int
 
 
 def scan_file(name: str, path: Path) -> Iterator[Finding]:
@@ -53,10 +54,13 @@ def scan_file(name: str, path: Path) -> Iterator[Finding]:
         return
     rows = path.suffix in (".jsonl", ".parquet")
     of_people = PurePosixPath(name).suffix != ".py"
-    hits = [hit for line in read_lines(path) for hit in _look(line, of_people=of_people)]
-    for group, kind in dict.fromkeys((hit.group, hit.kind) for hit in hits):
-        numbers = sorted({hit.number for hit in hits if (hit.group, hit.kind) == (group, kind)})
-        yield from _findings(name, group, kind, numbers, rows=rows)
+    seen: dict[tuple[Group, str], _Seen] = {}
+    for line in read_lines(path):
+        for kind in _look(line, of_people=of_people):
+            first, count = seen.get(kind, _Seen([], 0))
+            seen[kind] = _Seen([*first, line.number] if count < SHOWN else first, count + 1)
+    for (group, named), found in seen.items():
+        yield from _findings(name, group, named, found, rows=rows)
 
 
 def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Finding]:
@@ -77,8 +81,12 @@ def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Find
             line=first,
             message="It names a folder of this machine, or the machine.",
             why="It tells strangers a user's name, and is found nowhere else.",
-            mend="Name files relative to the workspace in the config, and make it again.",
+            mend=f"Name files relative to the workspace in the config. {_open('local-path', name)}",
         )
+
+
+def _open(gate: str, name: str) -> str:
+    return f"Or say why it may go: `--override '{gate}:{name}=REASON'`; the card tells the reason."
 
 
 def _is_passed_over(name: str) -> bool:
@@ -121,15 +129,15 @@ def _parquet_rows(path: Path) -> Iterator[Line]:
                 yield Line(number, _ESCAPED.sub(_unescaped, text))
 
 
-def _look(line: Line, *, of_people: bool) -> Iterable[_Hit]:
+def _look(line: Line, *, of_people: bool) -> set[tuple[Group, str]]:
     leaks = find_leaks(line.text) if of_people else find_secrets(line.text)
-    return [_Hit(leak.group, leak.kind, line.number) for leak in leaks]
+    return {(leak.group, leak.kind) for leak in leaks}
 
 
-def _findings(name: str, group: Group, kind: str, numbers: Sequence[int], *, rows: bool) -> Iterator[Finding]:
-    more = len(numbers) - SHOWN
-    for place, number in enumerate(numbers[:SHOWN]):
-        last = place == SHOWN - 1 and more > 0
+def _findings(name: str, group: Group, kind: str, seen: _Seen, *, rows: bool) -> Iterator[Finding]:
+    more = seen.rows - len(seen.first)
+    for place, number in enumerate(seen.first, 1):
+        last = place == len(seen.first) and more > 0
         yield Finding(
             id=f"hub.{group}",
             severity="error",
@@ -138,5 +146,5 @@ def _findings(name: str, group: Group, kind: str, numbers: Sequence[int], *, row
             line=None if rows else number,
             message=f"There is {kind} in it{f', and in {more:,} more' if last else ''}.",
             why=_WHYS[group],
-            mend=_MENDS[group],
+            mend=f"{_MENDS[group]} {_open(group, name)}",
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from millhand.hub.facts import ModelFacts
 from millhand.hub.markdown import code, fenced, paragraphs, plain
 from millhand.llamafactory.yaml import dump_value
@@ -57,12 +59,22 @@ def _text(value: str) -> str:
 
 def _load(facts: ModelFacts) -> str:
     remote = _remote(facts)
+    dtype = _dtype(facts)
     if facts.kind == "model":
-        return f'model = AutoModelForCausalLM.from_pretrained(name, dtype="auto"{remote})'
+        return f'model = AutoModelForCausalLM.from_pretrained(name, {dtype}="auto"{remote})'
     return (
-        f'base = AutoModelForCausalLM.from_pretrained({_text(_base(facts))}, dtype="auto"{remote})\n'
+        f'base = AutoModelForCausalLM.from_pretrained({_text(_base(facts))}, {dtype}="auto"{remote})\n'
         "model = PeftModel.from_pretrained(base, name)"
     )
+
+
+def _dtype(facts: ModelFacts) -> str:
+    """The argument's name, which transformers 4.56 made shorter."""
+    try:
+        old = Version(facts.versions.get("transformers", "5")) < Version("4.56")
+    except InvalidVersion:
+        old = False
+    return "torch_dtype" if old else "dtype"
 
 
 def _transformers(facts: ModelFacts) -> str:

@@ -27,9 +27,10 @@ from millhand.training.check import looks_local
 from millhand.training.initial_model import NOTE_FILE
 from millhand.workspace import Workspace, parse_env
 
-__all__ = ["curves", "dataset_facts", "model_facts", "model_folder", "private_words"]
+__all__ = ["curves", "dataset_facts", "licence_files", "model_facts", "model_folder", "private_words"]
 
 _CURVES = ("training_loss.png", "training_eval_loss.png")
+_LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 _README = "README.md"
 _SHORTEST_SECRET = 8
 
@@ -111,6 +112,13 @@ def model_folder(workspace: Workspace, run: Run, *, merged: bool) -> Path:
 def curves(workspace: Workspace, run: Run) -> list[Path]:
     """The pictures of the loss that LLaMA-Factory drew; a merged model's folder holds none."""
     return [path for name in _CURVES if (path := workspace.root / run.output_dir / name).is_file()]
+
+
+def licence_files(workspace: Workspace, run: Run) -> list[Path]:
+    """The texts that lie beside a base on this disk and go with what was made from it: LICENSE, NOTICE, …"""
+    folder = workspace.root / str(run.facts["config"].get("model_name_or_path", ""))
+    found = (path for pattern in _LICENCES for path in folder.glob(pattern) if path.is_file())
+    return sorted(found) if "hub" not in run.facts["model"] else []
 
 
 def private_words(workspace: Workspace) -> tuple[str, ...]:

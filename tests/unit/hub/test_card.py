@@ -15,6 +15,7 @@ from millhand.hub.blocks import pieces, split_card
 from millhand.hub.card import dataset_card, keep_personal_text, model_card
 from millhand.hub.facts import Base, DatasetFacts, ModelFacts, Override
 from millhand.hub.leaks import find_secrets
+from tests.hub_fake.commits import card_faults
 from tests.unit.hub.made import MODEL, ROWS, datasets, models, replaced
 
 KEY = "hf_" + "aB3dE" * 8
@@ -96,6 +97,13 @@ def test_any_datasets_card_is_one_that_the_hubs_library_writes_back_unchanged(fa
     text = dataset_card(facts)
     front = re.split(r"^---\n", text, maxsplit=2, flags=re.M)[1]
     assert hub.DatasetCard(hub.DatasetCard(text).content).data.to_dict() == yaml.safe_load(front)
+
+
+@settings(max_examples=30)
+@given(st.one_of(models(), datasets()))
+def test_the_hub_would_take_any_card(facts: ModelFacts | DatasetFacts) -> None:
+    card = model_card(facts) if isinstance(facts, ModelFacts) else dataset_card(facts)
+    assert list(card_faults(card)) == []
 
 
 def split_card_body(card: str) -> str:

@@ -63,6 +63,13 @@ def test_a_licence_that_allows_it_passes(licence: str) -> None:
     assert errors(replaced(ROWS, licence=licence), {}) == []
 
 
+def test_a_dataset_of_the_hub_is_looked_up_there() -> None:
+    (finding,) = errors(
+        replaced(MODEL, data=(replaced(DATA, licence="", origins=(), repository="org/qa"),)), {}
+    )
+    assert "https://huggingface.co/datasets/org/qa" in finding.mend
+
+
 def test_one_source_that_forbids_it_is_enough() -> None:
     nd = replaced(DATA.origins[0], licence="CC-BY-ND-4.0")
     (finding,) = errors(replaced(ROWS, origins=(nd,)), {})
@@ -172,8 +179,17 @@ def test_a_folder_of_this_machine_in_a_config_is_found_and_in_rows_is_not(tmp_pa
     files = file_of(tmp_path, "adapter_config.json", json.dumps(place))
     (finding,) = errors(MODEL, files, private=[str(tmp_path)])
     assert (finding.id, finding.line) == ("hub.local-path", 1)
+    opened = [parse_override("local-path:adapter_config.json=a machine of the lab")]
+    assert errors(MODEL, files, private=[str(tmp_path)], overrides=opened) == []
     rows = file_of(tmp_path, "rows.jsonl", json.dumps(place))
     assert errors(ROWS, rows, private=[str(tmp_path)]) == []
+
+
+def test_the_hub_knows_every_licence_that_it_is_told() -> None:
+    hub_fake = pytest.importorskip("tests.hub_fake.commits")
+    told = {hub_identifier(name) for name in (*LICENCES, "", "unknown", "proprietary")}
+    assert told <= hub_fake.LICENCES
+    assert {"llama3", "cc-by-4.0", "odbl", "other", "unknown"} <= told
 
 
 def test_every_licence_says_where_its_terms_stand_and_what_the_hub_calls_it() -> None:

@@ -18,7 +18,14 @@ from millhand.runs.evaluations import evaluations_of, keep_evaluations
 from millhand.runs.finished import EXPORTED, open_ledger
 from millhand.runs.ledger import Run
 from millhand.runs.pod_ledger import PodEntry, open_pod_ledger
-from millhand.runs.published import curves, dataset_facts, model_facts, model_folder, private_words
+from millhand.runs.published import (
+    curves,
+    dataset_facts,
+    licence_files,
+    model_facts,
+    model_folder,
+    private_words,
+)
 from millhand.workspace import Workspace
 
 KEY = "rpa_" + "aB3dE" * 9
@@ -162,6 +169,9 @@ def test_a_bases_card_tells_its_licence(workspace: Workspace, run: Run) -> None:
     (workspace.root / "models/b/README.md").write_text("---\nlicense: [apache-2.0]\n---\n")
     base = model_facts(workspace, here).base
     assert (base.name, base.repository, base.licence, base.made_here) == ("models/b", "", "apache-2.0", False)
+    assert licence_files(workspace, run) == licence_files(workspace, here) == []
+    (workspace.root / "models/b/LICENSE.txt").write_text("terms")
+    assert [path.name for path in licence_files(workspace, here)] == ["LICENSE.txt"]
     (workspace.root / "models/b/millhand_model.json").write_text("{}")
     assert model_facts(workspace, here).base.made_here
 
