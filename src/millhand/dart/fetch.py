@@ -71,7 +71,7 @@ def fetch(
     key, no network) is in the answer; what was fetched stays, and the same call goes on.
     """
     done = Fetched()
-    with locked(out / ".lock"):
+    with locked(out / ".lock", lambda: api.tell(f"Waiting for another fetch into {out} …")):
         try:
             _list_all(api, order, out, done, progress)
             if not order.dry_run:

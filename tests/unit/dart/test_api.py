@@ -1,4 +1,5 @@
 import logging
+import re
 from datetime import date
 from pathlib import Path
 
@@ -184,3 +185,13 @@ def test_real_answers_are_read() -> None:
 def test_a_broken_table_of_corporations_is_told(content: bytes) -> None:
     with pytest.raises(AskAgainError):
         read_corporations(content)
+
+
+def test_every_status_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "dart.md").read_text(encoding="utf-8")
+    rows = [
+        line.split("|")[1] for line in page.splitlines() if line.startswith("| ") and "status" not in line
+    ]
+    told = {code for row in rows for code in re.findall(r"\b\d{3}\b", row)}
+    codes = {f"{number:03}" for number in range(1000)}
+    assert told == {code for code in codes if status_of(code).meaning != "a status that is not known"}
