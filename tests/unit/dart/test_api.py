@@ -189,9 +189,7 @@ def test_a_broken_table_of_corporations_is_told(content: bytes) -> None:
 
 def test_every_status_is_in_the_docs() -> None:
     page = (Path(__file__).parents[3] / "docs" / "dart.md").read_text(encoding="utf-8")
-    rows = [
-        line.split("|")[1] for line in page.splitlines() if line.startswith("| ") and "status" not in line
-    ]
-    told = {code for row in rows for code in re.findall(r"\b\d{3}\b", row)}
+    table = page.split("| status |")[1].split("\n\n")[0]
+    told = {code for line in table.splitlines() for code in re.findall(r"\b\d{3}\b", line.split("|")[1])}
     codes = {f"{number:03}" for number in range(1000)}
     assert told == {code for code in codes if status_of(code).meaning != "a status that is not known"}
