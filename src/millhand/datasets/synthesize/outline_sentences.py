@@ -69,10 +69,8 @@ def _conditions(section: Section, sentence: str, told: list[str]) -> Iterator[Pa
     condition = sentence[:end]
     if _ALSO.search(condition):
         return
-    kind = "condition_of" if len(condition) < _CONTEXT else "condition"
-    if split_actor(condition + " ") and kind == "condition_of":
-        return
-    wording = choose(kind, section.topic, condition)
+    kind = "condition_not" if _NOT.search(sentence) else "condition"
+    wording = choose(f"{kind}_of" if len(condition) < _CONTEXT else kind, section.topic, condition)
     question = wording.format(condition=condition, during=section.during, procedure=section.procedure)
     yield Pair("condition", question, formal(" ".join(told)))
 

@@ -71,6 +71,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "{procedure}에서 {condition} 어떤 조치를 합니까?",
         "{during} {condition} 무엇을 합니까?",
     ),
+    "condition_not": ("{condition} 하지 말아야 할 일은 무엇입니까?",),
+    "condition_not_of": ("{during} {condition} 하지 말아야 할 일은 무엇입니까?",),
     "amount": ("{asked}",),
     "amount_of": ("{procedure}에서 {asked}",),
     "who": ("{done} 사람은 누구입니까?", "{procedure}에서 {done} 사람은 누구입니까?"),
@@ -80,7 +82,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "{during} {actor:이가} 맡는 일은 무엇입니까?",
         "{topic:과와} 관련하여 {actor}의 역할은 무엇입니까?",
     ),
-    "cell": ("{what:은는} {how}", "{name}에서 {what:은는} {how}"),
+    "cell": ("{topic}에서 {what:은는} {how}", "{name}에서 {what:은는} {how}"),
     "cell_of": ("{name}에서 {what:은는} {how}",),
     "row": (
         "{name}에서 {row}에 관해 정해진 내용을 알려 주십시오.",
