@@ -10,15 +10,17 @@ from millhand.datasets.built import Built, StepReport
 from millhand.datasets.report.figures import bar
 from millhand.datasets.report.markup import Html, counted, el, join, number
 from millhand.datasets.steps.base import Sample
+from millhand.documents.rows import shorten
 
 _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
 _MOST_SAMPLES = 12
+_CUT = 400  # characters of a text that a sample holds
 
 
 def funnel(built: Built) -> Html:
     """All steps, one below the other, the reading first."""
     came = sum(source.pieces for source in built.sources)
-    makes = next((n for n, step in enumerate(built.steps) if step.tally.went > step.tally.came), None)
+    makes = next((n for n, step in enumerate(built.steps) if step.name == "generate"), None)
     first = max([came, *(step.tally.came for step in built.steps[: makes or len(built.steps)])], default=0)
     later = max((step.tally.went for step in built.steps[makes or 0 :]), default=0)
     rows = [_line("read", bar(came, first), join(number(came), _unit(makes is not None)))]
@@ -77,8 +79,15 @@ def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def _options(step: StepReport) -> Html | None:
     if not step.options:
         return None
-    lines = (el("div", el("code", f"{name}: {value}")) for name, value in step.options.items() if value != "")
-    return el("details", el("summary", "options"), *lines)
+    values = {name: _value(value) for name, value in step.options.items() if value not in ("", [], {}, None)}
+    shown = (el("code", f"{name}: {value}") for name, value in values.items())
+    return el("details", el("summary", "options"), el("div", *shown, class_="chips"))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else shorten(str(value), 200)
 
 
 def samples(every: Sequence[Sample]) -> Html | None:
@@ -105,10 +114,14 @@ def _sample(sample: Sample) -> Html:
 def difference(before: str, after: str) -> Iterator[Html]:
     """Both texts as one: what went and what came is marked."""
     one, other = _TOKEN.findall(before), _TOKEN.findall(after)
-    for deed, a, b, c, d in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+    codes = difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+    for deed, a, b, c, d in codes:
         old, new = "".join(one[a:b]), "".join(other[c:d])
         if deed == "equal":
             yield join(old)
+            continue
+        if (deed, a, b, c, d) == codes[-1] and len(codes) > 2 and max(len(before), len(after)) >= _CUT:
+            yield join("…")  # one of them was cut off here
             continue
         if old:
             yield el("del", _visible(old))

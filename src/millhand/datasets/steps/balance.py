@@ -67,7 +67,7 @@ def balance(options: Options, pieces: Pieces, tally: Tally, _: Context) -> Itera
     limits = {split: _limit(options, keys) for split, keys in counts.items()}
     tally.count("keys", len(set().union(*counts.values())))
     for split, most in limits.items():
-        tally.count(f"at most, in {split}" if split else "at most", most or 0)
+        tally.count(f"at most per {options.by}{f', {split}' if split else ''}", most or 0)
     yield from keep(
         pieces,
         key=lambda piece: (piece.split, _key(options, piece)),

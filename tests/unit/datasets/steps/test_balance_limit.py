@@ -56,7 +56,7 @@ def test_times_the_median() -> None:
     ran = Ran(balance.STEP, pieces, ratio=2.0)
     assert _sections(ran) == {"0. 장": 8, "1. 장": 4, "2. 장": 3}
     assert ran.tally.dropped == {"over the limit of its section": 32}
-    assert ran.tally.counts == {"keys": 3, "at most": 8}
+    assert ran.tally.counts == {"keys": 3, "at most per section": 8}
 
 
 def test_each_split_by_itself() -> None:
