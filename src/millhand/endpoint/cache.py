@@ -60,7 +60,7 @@ class AnswerCache:
         self.path = folder / FILE
         try:
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_SCHEMA)
             self._db.execute("SELECT count(*) FROM answer").fetchone()
         except sqlite3.DatabaseError as error:
@@ -76,7 +76,11 @@ class AnswerCache:
         return Reply(row[0], row[1], row[2], row[3], cached=True) if row else None
 
     def sending(self, key: str) -> int:
-        """Note that a request goes out now; the number is for :meth:`ended` or :meth:`put`."""
+        """Note that a request goes out now; the number is for :meth:`ended` or :meth:`put`.
+
+        It outlives the process, not a power failure: it is for counting.
+        """
+        self._write("PRAGMA synchronous = NORMAL")
         return self._write("INSERT INTO sending (key, at_s) VALUES (?, ?)", key, time.time())
 
     def ended(self, number: int, outcome: Outcome) -> None:
@@ -84,8 +88,9 @@ class AnswerCache:
         self._write("UPDATE sending SET outcome = ? WHERE id = ?", outcome, number)
 
     def put(self, number: int, request: Request, reply: Reply) -> None:
-        """Write an answer, and that it came: both or neither."""
+        """Write an answer, and that it came: both or neither, and on the disk when this returns."""
         values = (request.model, request.characters, *msgspec.structs.astuple(reply)[:4], time.time())
+        self._write("PRAGMA synchronous = FULL")
         self._write("BEGIN IMMEDIATE")
         try:
             self._write("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?)", request.key, *values)

@@ -71,7 +71,7 @@ class Listing:
 
 
 def shown(path: Path) -> str:
-    """A list's path as a person in the workspace sees it: ``.millhand/builds/NAME/cache/not-made-….jsonl``."""
+    """A list as a person in the workspace sees it: ``.millhand/builds/NAME/cache/not-made-….jsonl``."""
     return "/".join(path.parts[-_SHOWN_PARTS:])
 
 

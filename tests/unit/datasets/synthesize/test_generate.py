@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from millhand.datasets.pieces import Piece
 from millhand.datasets.records import Record, Source
 from millhand.datasets.synthesize.listing import NotMade
 from millhand.endpoint.cache import AnswerCache
-from millhand.errors import FindingsError, UsageError
+from millhand.errors import FindingsError, MillhandError, UsageError
 from tests.openai_fake import FakeOpenAI, Fault, Order, items, pair, passage_of, refusal, wanted, written
 from tests.unit.datasets.synthesize.conftest import Builder, Built, passage, sentences, steps_passage
 
@@ -352,3 +353,22 @@ def test_a_key_over_http_to_another_machine_is_a_warning(
 ) -> None:
     monkeypatch.setattr("millhand.endpoint.attempt.is_local", lambda _: False)
     assert [finding.id for finding in build([passage(1)]).findings] == ["data.key-in-the-clear"]
+
+
+def test_where_an_answer_cannot_be_written_the_build_ends_and_then_goes_on(
+    build: Builder, fake: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, puts = AnswerCache.put, iter(range(100))
+
+    def full(self: AnswerCache, *given: Any) -> None:
+        if next(puts) == 3:
+            raise self._broken(sqlite3.OperationalError("database or disk is full"))
+        put(self, *given)
+
+    monkeypatch.setattr(AnswerCache, "put", full)
+    with pytest.raises(MillhandError, match="disk is full"):
+        build([passage(n) for n in range(10)], concurrency=2)
+    built = build([passage(n) for n in range(10)], concurrency=2)
+    adds_up(built, build, fake)
+    assert built.counts["listed"] == 0
+    assert sum(fake.paid.values()) == 10 + 1  # the answer that could not be kept
