@@ -4,9 +4,9 @@ The measures and their limits are those of Rae et al. 2021 (arXiv 2112.11446), t
 removal". Words are what blanks part, which is Korean's eojeol. A text below 50 words is too short for
 shares to say anything; there, only a run of one syllable group counts.
 
-The limits were set for pages of the web. Reports say the same of one product after the other ("… rose by
-3% against the year before"): of the 239 passages of a real annual report, they refuse 7, and twice the
-limits one, whose footnotes stand below each of its tables.
+The limits were set for pages of the web. Reports say the same of one product after the other, and put the
+same footnotes below each table: of the 254 passages of a real one the limits refuse 7, and twice the limits
+still one, all of them sound. A model's answers are another matter.
 """
 
 from __future__ import annotations

@@ -103,12 +103,12 @@ def _sample(sample: Sample) -> Html:
     if sample.after:
         body = el("pre", *difference(sample.before, sample.after), lang="ko")
     else:
-        body = el("pre", el("del", sample.before) if not sample.kept else sample.before, lang="ko")
+        body = el("pre", sample.before, lang="ko")
     kept = None
     if sample.same_as:
         told = join("kept instead: ", el("span", sample.same_as, class_="mono"))
         kept = join(el("div", told, class_="tag"), el("pre", sample.kept, lang="ko"))
-    return el("div", tag, body, kept, class_="sample")
+    return el("div", tag, body, kept, class_="sample" if sample.after else "sample gone")
 
 
 def difference(before: str, after: str) -> Iterator[Html]:

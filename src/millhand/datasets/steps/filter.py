@@ -39,8 +39,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             record without an answer is always dropped.
         language: ``ko`` drops a record, or a passage's prose, with less Hangul among its letters than
             ``min_hangul``; texts of fewer than 20 letters stay.
-        repetition: How much of an answer, or of a passage's prose, may say the same again: times the limits
-            of Gopher's rules (``text/repetition.py``), which were set for the web. 0 does not look.
+        repetition: How much of an answer may say the same again: times the limits of Gopher's rules
+            (``text/repetition.py``), which were set for the web. 0 does not look.
+        prose_repetition: The same of a passage's prose. Not looked at unless asked for: sound reports
+            repeat themselves.
         boilerplate: Tables of contents, page numbers, copyright, menus, pages left blank.
         max_symbols: The share of signs that are neither letters nor digits, blanks not counted.
         max_digits: The share of digits. Tables of numbers have many: a limit is for prose.
@@ -57,6 +59,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Literal["", "ko"] = ""
     min_hangul: float = 0.2
     repetition: float = 2.0
+    prose_repetition: float = 0.0
     boilerplate: bool = True
     max_symbols: float = 0.6
     max_digits: float = 1.0
@@ -151,7 +154,8 @@ def _language(options: Options, view: _View) -> str:
 
 
 def _repetition(options: Options, view: _View) -> str:
-    found = repetition_of(view.prose, options.repetition) if options.repetition else None
+    slack = options.repetition if view.record else options.prose_repetition
+    found = repetition_of(view.prose, slack) if slack else None
     return f"repeated {found.what}" if found else ""
 
 

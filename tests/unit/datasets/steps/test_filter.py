@@ -61,6 +61,7 @@ def test_dropped(piece: Piece, reason: str) -> None:
     [
         passage(_PROSE),
         passage(_TABLE),
+        passage(*[_PROSE] * 4),
         passage(Code("x = 1\n" * 60, PLACE), _PROSE),
         passage("1. 문을 잠근다.\n2. 불을 끈다.\n3. 열쇠를 넣는다."),
         passage("다음 페이지로 넘어간다. 이전 목록은 검색에서 본다."),
@@ -92,6 +93,7 @@ def test_kept(piece: Piece) -> None:
             passage("1,234 5,678 9,012 3,456 7,890 1,234 5,678 9,012 3,456"),
             "mostly digits",
         ),
+        ({"prose_repetition": 1.0}, passage(*[_PROSE] * 4), "repeated lines"),
         ({"drop": ["^주의"]}, passage("문을 닫는다.\n주의: 뜨겁다."), "pattern ^주의"),
     ],
 )
