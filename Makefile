@@ -62,8 +62,9 @@ dev: $(VENV)/.dev            ## the same, with what the tests need
 preflight: $(VENV)/.installed  ## look through this workspace's configs and datasets
 	$(BIN)/millhand check
 
-data: $(VENV)/.documents    ## build the shipped datasets anew of their documents
+data: $(VENV)/.documents    ## build the shipped dataset anew of its document, and its report
 	$(BIN)/millhand data build security_manual
+	$(BIN)/millhand data report security_manual
 
 doctor: $(VENV)/.installed   ## what this machine has and lacks
 	$(BIN)/millhand doctor
