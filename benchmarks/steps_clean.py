@@ -239,8 +239,11 @@ def _line(name: str, found: Measured, count: int, notes: str) -> None:
 
 def measure_peers(count: int) -> None:
     """What others take for the same."""
-    rate, found = by_datasketch(count)
-    show("datasketch, 1 process", f"{rate:,.0f} rows/s", "", "", shares(found))
+    try:
+        rate, found = by_datasketch(count)
+        show("datasketch, 1 process", f"{rate:,.0f} rows/s", "", "", shares(found))
+    except ImportError:
+        show("datasketch", "", "", "", "not installed: pip install datasketch")
     speed, marked = by_presidio(count // 5)
     show("Presidio's engine, 1 process", "", "", "", f"{speed / 1e6:.3f} M characters/s, marks {marked:.3f}")
 

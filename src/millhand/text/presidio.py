@@ -75,10 +75,11 @@ def _recognisers() -> tuple[Any, ...]:
 @contextmanager
 def _without(names: Sequence[str]) -> Iterator[None]:
     """Make packages that are not imported yet look as if they were not installed."""
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    modules: dict[str, Any] = sys.modules
+    hidden = [name for name in names if name not in modules]
+    modules.update(dict.fromkeys(hidden))
     try:
         yield
     finally:
         for name in hidden:
-            del sys.modules[name]
+            del modules[name]

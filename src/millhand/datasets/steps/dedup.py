@@ -20,12 +20,18 @@ from millhand.datasets.records import Record
 from millhand.datasets.steps.base import SAMPLES, Context, Pieces, Step, Tally
 from millhand.datasets.steps.duplicates import Looking, Text, Verdicts
 from millhand.text.minhash import alike, signatures, stacked
-from millhand.text.shingles import WIDTH, Relation, differ_in_numbers, edited, folded, relation
+from millhand.text.shingles import (
+    EDITED_JACCARD,
+    WIDTH,
+    Relation,
+    differ_in_numbers,
+    edited,
+    folded,
+    relation,
+)
 
 By: TypeAlias = Literal["all", "question", "answer"]
 _BATCH = 500
-# What a text of single characters edited, 5% of them, keeps of its shingles: (1 - 5 * 0.05) / (1 + 5 * 0.05).
-_EDITED_JACCARD = 0.59
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +69,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def least(self) -> float:
         """The Jaccard index from which a pair has to be looked at."""
-        edited_from = _EDITED_JACCARD if self.edits else 1.0
+        edited_from = EDITED_JACCARD if self.edits else 1.0
         return min(self.threshold, self.related or 1.0, edited_from)
 
 
