@@ -61,10 +61,9 @@ class Tools:
 
 
 @pytest.fixture
-def tools(tmp_path: Path, workspace: Workspace) -> Tools:
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     made = Tools(tmp_path / "llama.cpp")
-    with (workspace.root / ".env").open("a") as env:
-        env.write(f"LLAMA_CPP={made.folder}\n")
+    monkeypatch.setenv("LLAMA_CPP", str(made.folder))
     return made
 
 
