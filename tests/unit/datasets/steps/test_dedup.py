@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
@@ -9,8 +10,10 @@ import pytest
 
 from millhand.datasets.pieces import Piece
 from millhand.datasets.records import Message, Source, from_messages
-from millhand.datasets.steps.dedup import STEP, Options, signed
+from millhand.datasets.steps.dedup import STEP, Options, compared, signed
 from millhand.datasets.steps.duplicates import Looking, Text, Verdicts
+from millhand.errors import MissingPackageError
+from millhand.text.shingles import jaccard, shingles
 from tests.unit.datasets.steps.making import Ran, passage, record
 from tests.unit.text.edits import Writer
 
@@ -161,6 +164,30 @@ def test_planted_edits_of_a_twentieth_are_found(edit: Any) -> None:
     found = ran(originals + copies)
     assert found.ids[:1000] == [piece.id for piece in originals]
     assert found.tally.dropped["near"] >= 990
+
+
+def test_what_goes_is_what_a_look_at_every_pair_would_drop() -> None:
+    writer = Writer(17)
+    texts = [writer.text(150) for _ in range(60)]
+    given = [
+        record("", writer.words_edited(text, share), id=f"{share}-{n}")
+        for share in (0, 0.03, 0.06, 0.1, 0.2)
+        for n, text in enumerate(texts)
+    ]
+    kept: list[tuple[str, frozenset[str]]] = []
+    for piece in given:
+        found = shingles(compared("all", piece))
+        if all(jaccard(found, other) < 0.8 for _, other in kept):
+            kept.append((piece.id, found))
+    assert 100 < len(kept) < 250
+    assert ran(given, edits=0).ids == [name for name, _ in kept]
+
+
+def test_without_the_packages_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rensa", None)
+    with pytest.raises(MissingPackageError, match=r"millhand\[clean\]"):
+        ran([record()])
+    assert ran([record()], near=False).ids == ["r1"]
 
 
 def test_nothing_depends_on_how_the_work_is_shared_out() -> None:
