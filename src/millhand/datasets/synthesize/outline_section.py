@@ -32,6 +32,7 @@ _ROLES: tuple[tuple[Role, str], ...] = (
 _ROLE = tuple((role, re.compile(rf"(?:{pattern})\Z")) for role, pattern in _ROLES)
 _QUESTION = re.compile(r"[?？]\s*\Z|(?:나요|까요|가요|습니까|입니까|됩니까|합니까|할까|인가)\s*\Z")
 _ASKED = re.compile(r"\A\s*(?:Q\s*\d*|질문\s*\d*|문\s*\d+|문)\s*[.):：]\s*|\A\s*\[(?:Q|질문)\]\s*")
+_BRACKETED = re.compile(r"\(([^()]+)\)")
 _STEP_MARKER = re.compile(r"\(?\d{1,2}[.)]|[①-⑳]|[가-하][.)]|\(?[가-하]\)")
 _STEP_TEXT = re.compile(r"(?P<marker>\d{1,2}[.)]|[①-⑳]|\(\d{1,2}\))\s*(?P<text>\S.+)", re.DOTALL)
 _LEFT_OUT = re.compile(r"(?:\.\s?){4,}|(?:·\s?){4,}|…{2,}|\A\s*(?:※|☞|\(?\*+\d*\)?)")
@@ -159,6 +160,8 @@ def asked(heading: str) -> str:
 def _name(heading: str) -> str:
     numbered = split_number(heading)
     rest = numbered.rest if numbered and numbered.rest else heading
+    bracketed = _BRACKETED.fullmatch(rest)  # 제1조(목적)
+    rest = bracketed[1] if bracketed else rest
     return tight(rest.strip("<>〈〉《》【】■□◆○● "))
 
 

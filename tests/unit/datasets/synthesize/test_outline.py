@@ -238,6 +238,14 @@ def test_a_filing_is_named_in_the_question() -> None:
     assert made.record.instruction.startswith("가나전자 사업보고서에 따르면 사업의 내용")
 
 
+def test_a_clause_of_a_regulation_is_known_by_what_stands_in_its_brackets() -> None:
+    told = Paragraph("이 규정은 건물에 드나드는 사람과 물건을 살펴 사고를 막는 것을 목적으로 한다.", P)
+    (made,) = outline.records(piece(told, headings=("출입 관리 규정", "제1조(목적)")), ALL)
+    assert "/purpose-" in made.id
+    assert made.record
+    assert "출입 관리 규정" in made.record.instruction
+
+
 def test_a_record_keeps_its_source_split_and_cluster() -> None:
     made = list(outline.records(piece(*STEPS, headings=PART), ALL))
     assert len({one.id for one in made}) == len(made)
@@ -310,6 +318,22 @@ HEADINGS = st.lists(
     ),
     max_size=3,
 )
+
+
+CELLS = st.sampled_from(
+    ["소화기", "매월", "12", "△3", "-", "", "없음", "해당 없음", "문을 닫는다.", "(1", "제55기", "구 분"]
+)
+TABLES = st.integers(1, 4).flatmap(
+    lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width).map(tuple), max_size=5).map(tuple)
+)
+
+
+@given(rows=TABLES, heads=st.integers(0, 2), caption=st.sampled_from(["", "[표 1] 점검", "(기준일 : 오늘)"]))
+def test_any_table_gives_sound_records(rows: tuple[tuple[str, ...], ...], heads: int, caption: str) -> None:
+    table = Table(rows, P, heads, caption, "단위 : 원")
+    made = list(outline.records(piece(table, headings=("점검", "기준")), ALL))
+    assert len({one.id for one in made}) == len(made)
+    assert all(one.record and one.record.output.strip() for one in made)
 
 
 @given(texts=TEXTS, headings=HEADINGS, marks=st.sampled_from(["-", "1.", "①", ""]))
