@@ -191,4 +191,4 @@ _TESTS: tuple[_Test, ...] = (
     _own,
 )
 
-STEP = Step("filter", Options, each=filter_pieces)
+STEP = Step("filter", Options, each=filter_pieces, revision=2)

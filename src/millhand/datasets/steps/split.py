@@ -38,8 +38,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         train: 0 to 1, as ``validation`` and ``test`` are; together they are 1.
-        by: ``document``, ``section`` (the first ``level`` headings) or ``record``: what stays whole. Near
-            duplicates stay together in any case.
+        by: ``document``, ``section`` (the first ``level`` headings) or ``record`` (and all that say the
+            same word for word): what stays whole. Near duplicates stay together in any case.
         stratify: Each split gets its share of every ``kind`` of file, ``document``, top ``heading``,
             ``answer`` (where answers are labels) or ``generator``, as far as whole groups allow.
         seed: Another one deals other groups to each split.
@@ -83,7 +83,7 @@ def split(options: Options, pieces: Pieces, tally: Tally, context: Context) -> I
         proof.hold(piece, keys, where)
         yield msgspec.structs.replace(piece, split=where)
     proof.tell(options, tally, groups)
-    for finding in _findings(options, proof.pieces, groups):
+    for finding in (*_findings(options, proof.pieces, groups), *_same(proof.twice)):
         context.find(finding)
 
 
@@ -126,7 +126,7 @@ class _Proof:
                     f"The step split put {piece.id} into {where}, and what belongs to it into {there}.",
                     mend="This is a fault of Millhand's: report it with the dataset.yaml.",
                 )
-        text = digest(" ".join(piece.text.split()))
+        text = digest(_words(piece))
         if self._texts.setdefault(text, where) != where:
             self._texts[text] = None
 
@@ -139,7 +139,16 @@ class _Proof:
         tally.count("clusters of near duplicates", len(self._clusters))
         tally.count("groups in two splits", 0)
         tally.count("clusters in two splits", 0)
-        tally.count("same text in two splits", sum(where is None for where in self._texts.values()))
+        tally.count("same text in two splits", self.twice)
+
+    @property
+    def twice(self) -> int:
+        """Texts that stand in two splits: two documents say the same, and no step has dropped one."""
+        return sum(where is None for where in self._texts.values())
+
+
+def _words(piece: Piece) -> str:
+    return " ".join(piece.text.split())
 
 
 def _keys(options: Options, piece: Piece) -> tuple[int, ...]:
@@ -150,7 +159,7 @@ def _keys(options: Options, piece: Piece) -> tuple[int, ...]:
         case "section":
             name = section_of(piece, options.level)
         case "record":
-            name = piece.id
+            name = _words(piece)
     own = digest(f"group\0{name}")
     return (own, digest(f"cluster\0{piece.cluster}")) if piece.cluster else (own,)
 
@@ -209,6 +218,17 @@ def _findings(options: Options, pieces: Counter[Split], groups: list[Group]) -> 
         yield _finding("data.uneven-split", f"{', '.join(uneven)}: {because}", options)
 
 
+def _same(twice: int) -> Iterator[Finding]:
+    if twice:
+        yield Finding(
+            id="data.same-text-in-two-splits",
+            severity="warning",
+            message=f"{twice:,} texts stand word for word in two splits",
+            why="What is learned by heart is no test: two of what must stay whole say the same there.",
+            mend="Name the step `dedup` before `split`.",
+        )
+
+
 def _finding(name: str, message: str, options: Options) -> Finding:
     finer = {"document": "`by: section`", "section": f"`level: {options.level + 1}`"}.get(options.by)
     return Finding(
@@ -222,4 +242,4 @@ def _finding(name: str, message: str, options: Options) -> Finding:
     )
 
 
-STEP = Step("split", Options, whole=split)
+STEP = Step("split", Options, whole=split, revision=2)

@@ -18,7 +18,7 @@ from tests.unit.datasets.steps.making import Ran, passage, record
 
 def _documents(count: int, each: int = 1, kind: str = "pdf", place: str = "element 1") -> list[Piece]:
     return [
-        passage(id=f"{d}-{p}", document=f"{d}.{kind}", headings=(f"{p}. 장", "가. 절"), place=place)
+        passage(id=f"{d}-{p}", document=f"{d}.{kind}", headings=(f"{p}. 장", f"{d} 절"), place=place)
         for d in range(count)
         for p in range(each)
     ]
@@ -75,7 +75,7 @@ def test_nothing_related_stands_on_two_sides(
     for piece in pieces:
         top = piece.passage.headings[0] if piece.passage else ""
         own = {"document": piece.source.document, "section": f"{piece.source.document} {top}"}
-        for key in (own.get(by, piece.id), piece.cluster):
+        for key in (own.get(by, piece.text), piece.cluster):
             keys.setdefault(key, set()).add(where[piece.id])
     keys.pop("", None)
     assert all(len(splits) == 1 for splits in keys.values())
@@ -110,7 +110,7 @@ def test_records_follow_their_section_as_passages_do() -> None:
 
 
 def test_strata_are_shared_out() -> None:
-    pieces = [record(id=str(i), answer="예" if i % 4 else "아니요", section=str(i)) for i in range(200)]
+    pieces = [record(f"{i}번?", "예" if i % 4 else "아니요", id=str(i)) for i in range(200)]
     ran = Ran(STEP, pieces, by="record", stratify="answer")
     rare = Counter(p.split for p in ran.pieces if p.record and p.record.output == "아니요")
     assert rare == {"train": 40, "validation": 5, "test": 5}
@@ -132,12 +132,26 @@ def test_large_documents_do_not_swallow_the_small_splits() -> None:
 
 
 def test_the_proof_and_what_is_told() -> None:
-    ran = Ran(STEP, [*_documents(14, 3), passage(id="copy", document="0.pdf", headings=("0. 장", "가. 절"))])
+    same = [
+        passage(id=f"{d}-{p}", document=f"{d}.pdf", headings=(f"{p}. 장",))
+        for d in range(14)
+        for p in range(3)
+    ]
+    ran = Ran(STEP, [*same, passage(id="copy", document="0.pdf", headings=("0. 장",))])
     counts = ran.tally.counts
     assert counts["train"] + counts["validation"] + counts["test"] == 43
     assert (counts["groups"], counts["groups in two splits"], counts["clusters in two splits"]) == (14, 0, 0)
     assert counts["same text in two splits"] == 3
-    assert not ran.findings
+    assert [finding.id for finding in ran.findings] == ["data.same-text-in-two-splits"]
+
+
+def test_records_that_say_the_same_stay_together() -> None:
+    pieces = [record(f"{i % 30}번 문은?", id=str(i), document=f"{i}.csv") for i in range(90)]
+    ran = Ran(STEP, pieces, by="record")
+    where = {(piece.record.instruction, piece.split) for piece in ran.pieces if piece.record}
+    assert len(where) == 30
+    assert _counts(ran) == (72, 9, 9)
+    assert (ran.tally.counts["same text in two splits"], ran.findings) == (0, [])
 
 
 def test_one_document_is_told_of() -> None:
