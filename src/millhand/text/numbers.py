@@ -58,8 +58,8 @@ _JOINED = re.compile(r"\s?(?:[~·ㆍ,-]|내지|부터)\s?")
 class Quantity(NamedTuple):
     """A number with its unit; ``unit`` is empty where none is known.
 
-    ``weak`` where the word may be no number at all: ``한 번 더``. ``start`` and ``end`` are places in the
-    text, the unit included.
+    ``weak`` where the word may be no amount at all: ``한 번 더``, ``두 번째``. ``start`` and ``end`` are
+    places in the text, the unit included.
     """
 
     value: Decimal
@@ -209,7 +209,8 @@ def _native(text: str) -> Iterator[tuple[Quantity, int]]:
         value = ten + (_ONES.index(found["one"]) + 1 if found["one"] else 0)
         unit = unit_at(text, found.end()) or unit_at(text, found.end() + 1)
         if unit is not None:
-            yield Quantity(Decimal(value), unit[0], found.start(), unit[1], weak=value == 1), 1
+            weak = value == 1 or unit[0] == "번째"
+            yield Quantity(Decimal(value), unit[0], found.start(), unit[1], weak), 1
 
 
 def _joined(text: str, read: list[tuple[Quantity, int]]) -> Iterator[Quantity]:

@@ -20,12 +20,21 @@ _MARKER = re.compile(
     r"|[①-⑳⑴-⒇]|[가-하][.)](?=\s))[ \t]*",
     re.MULTILINE,
 )
+_BULLET = re.compile(r"^[ \t]*[•·ㆍ○●◦▪□■*-][ \t]+\S")
 _ORDER_UNITS = ("단계", "번째", "회", "항", "호", "차", "")
+_COUNT_UNITS = ("가지", "개", "단계", "곳", "항목", "항", "종류")
 _SCALED = re.compile(
     r"(?P<scale>[십백천]{0,2}[만억조]|[십백천]{1,2})\s?(?P<unit>원|달러|유로|엔|위안|명|개|주|톤|t)$"
 )
 _LATIN = re.compile(r"[A-Za-z][A-Za-z0-9&+./_-]*[A-Za-z0-9+]|[A-Za-z]")
 _HANGUL_WORD = re.compile(r"[가-힣]{2,}")
+# Words whose first syllables tell nothing: endings of verbs change them, or every text has them.
+_VERB = re.compile(
+    r"(?:니다|니까|세요|나요|까요|어요|아요|해요|는다|한다|된다|였다|했다|이다|있다|없다|하고|하며|하면|해서|하여|되고)$"
+)
+_COMMON = (
+    "다음|가지|경우|때문|위해|통해|대해|따라|대한|위한|또한|그리|먼저|이후|이때|모두|함께|해당|필요|사항"
+)
 _LESS = re.compile(r"감소|하락|줄|축소|낮아|떨어|손실|적자|마이너스|영하|차감|감액|인하|결손")
 _NEAR = 20
 
@@ -51,6 +60,24 @@ def latin_words(text: str, taken: Iterable[tuple[int, int]] = ()) -> Iterator[st
 def stems(text: str) -> list[str]:
     """The first two syllables of each Hangul word: what endings and particles leave alone."""
     return [word[:2] for word in _HANGUL_WORD.findall(text)]
+
+
+def listed(text: str) -> Iterator[tuple[Decimal, str]]:
+    """How a list of three may be spoken of: 세 가지, 3개, 3단계. Marked lines in a row make a list."""
+    size = 0
+    for line in [*text.splitlines(), ""]:
+        if line and (_BULLET.match(line) or _MARKER.match(line)):
+            size += 1
+            continue
+        if size > 1:
+            yield from ((Decimal(size), unit) for unit in _COUNT_UNITS)
+        size = 0
+
+
+def content_stems(text: str) -> list[str]:
+    """The stems of the words that say what a text is about, as far as a rule can tell."""
+    words = _HANGUL_WORD.findall(text)
+    return [word[:2] for word in words if not _VERB.search(word) and word[:2] not in _COMMON.split("|")]
 
 
 class Ground:
@@ -105,11 +132,13 @@ class Ground:
         return bare and any(date.year == quantity.value for date in self.dates if date.year)
 
     def _numbered(self, text: str) -> None:
-        """A list's third item is a third step, and three of them stand there."""
+        """A list's third item is a third step, and a list of three is of three things."""
         for found in _MARKER.finditer(text):
             if found["number"]:
                 for unit in _ORDER_UNITS:
                     self._stands(Decimal(found["number"]), unit)
+        for size, unit in listed(text):
+            self._stands(size, unit)
 
     def _tables(self, text: str) -> None:
         units: list[tuple[str, int]] = []

@@ -12,7 +12,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from millhand.datasets.synthesize.ground import Ground, figures_of, latin_words, near, squeezed, stems
+from millhand.datasets.synthesize.ground import (
+    Ground,
+    content_stems,
+    figures_of,
+    latin_words,
+    listed,
+    near,
+    squeezed,
+)
 
 CODES = {
     "empty": "a question or an answer is empty",
@@ -135,10 +143,11 @@ def _pointing(question: str, answer: str) -> Iterator[Fault]:
 
 
 def _figures(text: str, ground: Ground) -> Iterator[Fault]:
-    read = figures_of(text)
+    read, own = figures_of(text), set(listed(text))
     for quantity in read.quantities:
         around = near(text, quantity.start, quantity.end)
-        if not quantity.weak and not ground.has_quantity(quantity, around):
+        given = quantity.weak or (quantity.value, quantity.unit) in own
+        if not given and not ground.has_quantity(quantity, around):
             yield _absent("number", "수와 단위", text[quantity.start : quantity.end])
     for date in read.dates:
         if not ground.has_date(date):
@@ -179,7 +188,7 @@ def hangul_names(text: str) -> Iterator[str]:
 
 
 def _words(answer: str, ground: Ground, least: float) -> Iterator[Fault]:
-    words = stems(answer)
+    words = content_stems(answer)
     if len(words) < _FEW_WORDS:
         return
     share = sum(word in ground.stems for word in words) / len(words)
