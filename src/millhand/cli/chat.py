@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand.cli.output import json_option, print_json, say, stdout
-from millhand.cli.place import config_argument, open_place, pod_option
+from millhand.cli.place import model_argument, open_model, pod_option
 
 if TYPE_CHECKING:
     from millhand.endpoint import Endpoint, Message
@@ -16,21 +16,21 @@ EPILOG = """\b
 Examples:
   millhand chat qa                          a conversation; an empty line ends it
   millhand chat qa -m "체인은 언제 닦나요?"    one question
-  millhand chat qa --adapter                the adapter on its base, not the merged model"""
+  millhand chat qa --adapter                the adapter on its base, not the merged model
+  millhand chat models/minwon               a model that `millhand pull` brought"""
 
 
 @click.command(epilog=EPILOG)
-@config_argument
+@model_argument
 @click.option("-m", "--message", "questions", multiple=True, help="Ask this and end; may be given again.")
 @click.option("--merged/--adapter", default=None, help="Which model; the merged one if there is one.")
 @pod_option
 @json_option
 def chat(config: str, questions: tuple[str, ...], merged: bool | None, pod_name: str, as_json: bool) -> None:
-    """Ask the model that CONFIG's last finished run made."""
-    from millhand.runs.serve import choose_model, serving
+    """Ask the model that CONFIG's last finished run made, or the one in FOLDER."""
+    from millhand.runs.serve import serving
 
-    workspace, project, pod = open_place(config, pod_name)
-    served = choose_model(workspace, pod, project, merged=merged)
+    workspace, pod, served = open_model(config, pod_name, merged)
     say(f"Loading {served.what} …")
     with serving(workspace, pod, served) as (endpoint, _):
         if questions:

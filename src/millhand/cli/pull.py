@@ -86,6 +86,8 @@ def _open(folder: Path | None, *, as_json: bool) -> tuple[Workspace | None, Hub]
 
 
 def _tell(workspace: Workspace | None, pulled: Pulled, *, as_json: bool) -> None:
+    from millhand.runs.manifest import FILE_NAME
+
     source = pulled.fetched.source
     folder = workspace.relative(pulled.folder) if workspace else str(pulled.folder)
     facts: dict[str, object] = {"repository": source.id, "type": source.kind, "commit": source.commit}
@@ -103,6 +105,8 @@ def _tell(workspace: Workspace | None, pulled: Pulled, *, as_json: bool) -> None
     print_facts({**shown, "files": f"{len(source.files)} ({source.size:,} bytes)"})
     if pulled.dataset:
         say(f"Next: millhand data show {pulled.dataset}")
+    elif source.kind == "model" and workspace and FILE_NAME in source.files:
+        say(f"Next: millhand chat {folder}")
     elif source.kind == "model":
         key = "adapter_name_or_path" if "adapter_config.json" in source.files else "model_name_or_path"
         say(f"Next: write `{key}: {facts['folder']}` into a config.")

@@ -91,6 +91,19 @@ def is_recipe(path: Path) -> bool:
         return False
 
 
+def recipe_name(path: Path) -> str:
+    """What a recipe calls itself, wherever it lies.
+
+    Raises:
+        FindingsError: It is no YAML, or does not say.
+    """
+    value = _load(path)
+    name = value.get("name") if isinstance(value, dict) else None
+    if not isinstance(name, str):
+        raise FindingsError([_fault(path, "does not say its name", mend="Write `name: NAME`.")])
+    return name
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read a dataset.yaml strictly.
 

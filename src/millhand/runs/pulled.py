@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millhand.datasets import store
+from millhand.datasets.built import OURS as BUILT
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.definition import ROWS, read_definition
+from millhand.datasets.recipe import is_recipe, recipe_name
 from millhand.datasets.registry import Registry
 from millhand.errors import UsageError
 from millhand.hub.client import Hub
@@ -65,7 +67,9 @@ def pull_dataset(
 
 def _enter(registry: Registry, fetched: Fetched) -> Pulled:
     """Put a fetched dataset into the registry; it takes the name that it was published under."""
-    name = check_name(read_definition(fetched.folder / DEFINITION).name, "dataset")
+    definition = fetched.folder / DEFINITION
+    recipe = is_recipe(definition)
+    name = check_name(recipe_name(definition) if recipe else read_definition(definition).name, "dataset")
     target = registry.folder / name
     if target.exists() or name in registry.names():
         if list(differences(fetched.source, target)):
@@ -78,7 +82,7 @@ def _enter(registry: Registry, fetched: Fetched) -> Pulled:
             (stage / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(fetched.folder / path, stage / path)
         with store.locked(registry.folder):
-            store.put_in_place(stage, target)
+            store.put_in_place(stage, target, ours=BUILT if recipe else store.OURS)
             registry.write()
     shutil.rmtree(fetched.folder)
     return Pulled(Fetched(fetched.source, target, again=False), target, name)

@@ -33,14 +33,23 @@ START_S = 600.0  # an 8B model from a network volume
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is served: the run, the YAML values that name its model, and what a person calls it."""
+    """What is served: its name, the YAML values that name its model, and what a person calls it."""
 
-    run: Run
+    name: str
     values: Mapping[str, Any]
     what: str
 
 
-def choose_model(workspace: Workspace, pod: Pod, project: Project, *, merged: bool | None = None) -> Served:
+@dataclass(frozen=True, slots=True)
+class ServedRun(Served):
+    """What a run of this workspace made."""
+
+    run: Run
+
+
+def choose_model(
+    workspace: Workspace, pod: Pod, project: Project, *, merged: bool | None = None
+) -> ServedRun:
     """The model of the project's last finished run: merged where it is exported, else base and adapter.
 
     Args:
@@ -64,9 +73,10 @@ def choose_model(workspace: Workspace, pod: Pod, project: Project, *, merged: bo
         raise FindingsError(findings, message="Nothing was loaded.")
     if mark is not None and whole:
         folder = str(mark.facts["folder"])
-        return Served(run, serve_values(chat, {"model_name_or_path": folder}), f"merged model {folder}")
+        values = serve_values(chat, {"model_name_or_path": folder})
+        return ServedRun(run.name, values, f"merged model {folder}", run)
     model = trained_model(run.facts["config"], run.output_dir)
-    return Served(run, serve_values(chat, model), f"run {run.name} in {run.output_dir}")
+    return ServedRun(run.name, serve_values(chat, model), f"run {run.name} in {run.output_dir}", run)
 
 
 @contextmanager
@@ -85,16 +95,16 @@ def serving(
     """
     at, port = port, free_port(pod, port if pod.shared else 0)
     key = key or Secret(secrets.token_urlsafe(24))
-    config = f"{STATE}/runs/{served.run.name}/serve-{port}.yaml"  # a file a server: two may be up at once
+    config = f"{STATE}/runs/{served.name}/serve-{port}.yaml"  # a file a server: two may be up at once
     write_text(workspace.root / config, render(served.values, f"How {served.what} is served."))
     pod.put([config, *([] if pod.shared else input_paths(workspace, served.values))])
     settings = pod_settings(workspace, pod)
     env = launch.base_env(settings, threads=training_environment(pod, settings).threads)
-    command = launch.api(pod.python, config, env, port=port, key=key, model=served.run.name)
-    handle, ready = pod.start(Job(f"serve-{served.run.name}-{port}", command, tethered=True)), False
+    command = launch.api(pod.python, config, env, port=port, key=key, model=served.name)
+    handle, ready = pod.start(Job(f"serve-{served.name}-{port}", command, tethered=True)), False
     try:
         with pod.forward(port, at=at) as local:
-            endpoint = Endpoint(f"http://127.0.0.1:{local}/v1", served.run.name, key)
+            endpoint = Endpoint(f"http://127.0.0.1:{local}/v1", served.name, key)
             _wait_until_ready(endpoint, handle)
             ready = True
             yield endpoint, handle
