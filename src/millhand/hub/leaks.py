@@ -15,6 +15,11 @@ from typing import Literal, NamedTuple, TypeAlias
 from millhand.shell import MASK
 from millhand.text.pii import find_pii
 
+# Rows carry hashes, whose digits would be looked at as numbers.
+_HASH = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{32,}(?![0-9A-Za-z])")
+# All kinds but an address hold six digits or more, in whatever script (millhand.text.pii_patterns).
+_DIGIT, _FEWEST_DIGITS = re.compile(r"\d"), 6
+_AT = re.compile(r"[@＠﹫]|[\[(]\s?at\s?[\])]", re.I)
 Group: TypeAlias = Literal["secrets", "personal-data"]
 # What never belongs into public data. Companies' numbers, landlines and addresses stand in every report.
 _KINDS: Mapping[str, str] = MappingProxyType(
@@ -52,13 +57,18 @@ class _Pattern(NamedTuple):
 def find_leaks(text: str) -> Iterator[Leak]:
     """All hits in a text; two may overlap."""
     yield from find_secrets(text)
-    for hit in find_pii(text, _KINDS):
+    told = _HASH.sub(lambda found: " " * len(found[0]), text)
+    if len(_DIGIT.findall(told)) < _FEWEST_DIGITS and not _AT.search(told):
+        return
+    for hit in find_pii(told, _KINDS):
         if hit.kind != "email" or _reachable(text[hit.start : hit.end]):
             yield Leak("personal-data", _KINDS[hit.kind], hit.start, hit.end)
 
 
 def find_secrets(text: str) -> Iterator[Leak]:
     """The access keys in a text."""
+    if not _HINT.search(text):
+        return
     lower = text.lower()
     for pattern in _PATTERNS:
         if any(hint in lower for hint in pattern.hint):
@@ -135,3 +145,4 @@ _PATTERNS = (
         _mixed,
     ),
 )  # fmt: skip
+_HINT = re.compile("|".join(re.escape(hint) for pattern in _PATTERNS for hint in pattern.hint), re.I)

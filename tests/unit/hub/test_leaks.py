@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millhand.hub.leaks import find_leaks, find_secrets, masked
+from millhand.text.pii import find_pii
 
 _B62 = string.ascii_letters + string.digits
 
@@ -83,6 +84,20 @@ def test_masking_is_done_once(text: str) -> None:
 )
 def test_personal_data_is_named_by_its_kind(text: str, kind: str) -> None:
     assert [(hit.group, hit.kind) for hit in find_leaks(text)] == [("personal-data", kind)]
+
+
+@given(st.text(st.sampled_from("0123456789０１- .@＠()[]atkR*abcdef주민번호"), max_size=40))
+def test_what_is_passed_over_for_speed_holds_nothing(text: str) -> None:
+    kinds = ("resident", "foreigner", "passport", "driver", "mobile", "card", "account")
+    looked = [(hit.start, hit.end) for hit in find_pii(text, kinds)]
+    assert [
+        (hit.start, hit.end) for hit in find_leaks(text) if hit.group != "secrets" and "mail" not in hit.kind
+    ] == looked
+
+
+def test_a_hash_is_no_number_and_what_stands_beside_it_is_found() -> None:
+    text = f'{{"sha256": "{"12345678" * 8}", "text": "010-2345-6789"}}'
+    assert [text[hit.start : hit.end] for hit in find_leaks(text)] == ["010-2345-6789"]
 
 
 @pytest.mark.parametrize("text", ["user@example.com", "4111 1111 1111 1112", "20240115000123"])
