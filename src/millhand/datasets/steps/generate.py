@@ -179,4 +179,4 @@ def _in_the_clear(url: str) -> Finding:
     )
 
 
-STEP = Step(name="generate", options=Options, whole=generate, makes=True, price=price)
+STEP = Step(name="generate", options=Options, whole=generate, revision=2, makes=True, price=price)
