@@ -33,6 +33,7 @@ LABELS: dict[PiiKind, str] = {
 }
 MaskStyle = Literal["label", "shape"]
 _BEFORE, _AFTER = 40, 15
+_CODE = re.compile(r"^[0-9][A-Za-z]|[A-Za-z]$")  # digits of a hash or of a part's number
 _SIGN = re.compile(r"[^\W_]")
 
 
@@ -65,6 +66,8 @@ def _matches(rule: Rule, key: str, context: str) -> Iterator[Hit]:
     for match in rule.pattern.finditer(key):
         lead = match.groupdict().get("lead") or ""
         start, end = match.start() + len(lead), match.end()
+        if key[start:end].isdigit() and _CODE.search(key[max(0, start - 2) : end + 1]):
+            continue
         seen = Seen(
             key[start:end], lead, key[max(0, start - _BEFORE) : start], key[end : end + _AFTER], context
         )
