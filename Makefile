@@ -4,12 +4,16 @@
 #   VENV    where the environment is made
 #   DEMO    where `make run` works
 #   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve and evaluate
+#   DATASET a dataset of dataset_registry/, for push-dataset
+#   TO      USER/NAME on the Hugging Face Hub, for push-model and push-dataset
 #   POD     a pod file of runpod/ (l4, rtx4090 …) or ssh://user@host:port/folder, for what runs elsewhere
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 DEMO   ?= demo
 CONFIG ?=
+DATASET ?=
+TO     ?=
 POD    ?= l4
 BIN    := $(VENV)/bin
 
@@ -52,9 +56,11 @@ bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
 	$(BIN)/python -m benchmarks.start_up
 	$(BIN)/python -m benchmarks.ssh
 	$(BIN)/python -m benchmarks.documents
+	$(BIN)/python -m benchmarks.steps_clean
 	$(BIN)/python -m benchmarks.dart
 	$(BIN)/python -m benchmarks.check
 	$(BIN)/python -m benchmarks.remote_run
+	$(BIN)/python -m benchmarks.hub
 
 install: $(VENV)/.installed  ## the environment that trains, in $(VENV)
 dev: $(VENV)/.dev            ## the same, with what the tests need
@@ -83,6 +89,14 @@ export-remote: $(VENV)/.installed  ## merge CONFIG's last run on POD and bring t
 
 webui: $(VENV)/.installed          ## LLaMA-Factory's WebUI on POD, at http://127.0.0.1:7860
 	$(BIN)/millhand ui --pod $(POD)
+
+push-model: $(VENV)/.installed     ## publish CONFIG's last merged model on the Hugging Face Hub as TO, privately
+	@test -n "$(CONFIG)" -a -n "$(TO)" || { echo "Say which and where: make $@ CONFIG=NAME TO=USER/NAME" >&2; exit 2; }
+	$(BIN)/millhand push model $(CONFIG) --to $(TO)
+
+push-dataset: $(VENV)/.installed   ## publish DATASET on the Hugging Face Hub as TO, privately
+	@test -n "$(DATASET)" -a -n "$(TO)" || { echo "Say which and where: make $@ DATASET=NAME TO=USER/NAME" >&2; exit 2; }
+	$(BIN)/millhand push dataset $(DATASET) --to $(TO)
 
 push: $(VENV)/.installed           ## bring the workspace to POD
 	$(BIN)/millhand sync up --pod $(POD)
