@@ -99,7 +99,7 @@ class Line:
     """Pushes the model in ``folder``; ``said`` is what a person is told meanwhile."""
 
     def __init__(self, hub: FakeHub, folder: Path) -> None:
-        self.hub, self.folder, self.said = hub, folder, list[str]()
+        self.hub, self.folder, self.said, self.card = hub, folder, list[str](), TEXT
 
     def publisher(self, **target: object) -> Publisher:
         settings = {"HF_ENDPOINT": self.hub.url, "HF_TOKEN": self.hub.token}
@@ -108,14 +108,16 @@ class Line:
 
     def files(self) -> list[LocalFile]:
         found = [local_file(path.name, path, sha256_file) for path in model_paths(self.folder)]
-        return [*found, local_text(CARD, TEXT)]
+        return [*found, local_text(CARD, self.card)]
 
     def push(self, **target: object) -> Published:
         publisher = self.publisher(**target)
         return publisher.publish(publisher.look(), self.files())
 
     def wanted(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in model_paths(self.folder)} | {CARD: TEXT.encode()}
+        return {path.name: path.read_bytes() for path in model_paths(self.folder)} | {
+            CARD: self.card.encode()
+        }
 
 
 def contents(repo: Repo, revision: str = "main") -> dict[str, bytes]:

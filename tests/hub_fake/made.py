@@ -56,7 +56,10 @@ def make_run(workspace: Workspace, name: str = "qa", *, size: int = 300_000) -> 
 def write_safetensors(path: Path, size: int) -> None:
     """Weights of one tensor of random bytes."""
     header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
-    path.write_bytes(len(header).to_bytes(8, "little") + header + os.urandom(size))
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for start in range(0, size, 1 << 24):
+            file.write(os.urandom(min(1 << 24, size - start)))
 
 
 def _write_merged(folder: Path, trained: dict[str, Any], size: int) -> None:

@@ -69,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         route, match = find_route(self.command, parts.path)
         with hub.lock:
             hub.requests.append((route.stage, self.command, parts.path))
+        happens = hub.on.pop(route.stage, None)
+        if happens:
+            happens()
         fault = hub.struck(route.stage)
         try:
             self._serve(route, match, dict(parse_qsl(parts.query)), fault)
@@ -190,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         room = SLOW if fault and fault.how == "slow" else room
         with temporary.open("wb") as file:
             while self._left > 0:
-                block = self.rfile.read1(min(self._left, room, BLOCK))  # type: ignore[attr-defined]
+                block = self.rfile.read1(min(self._left, room, BLOCK))
                 if not block:
                     break
                 if fault and fault.how == "slow":

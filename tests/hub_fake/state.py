@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class FakeHub:
     """A Hub whose repositories lie in ``root``; another one on the same folder goes on with them.
 
     ``part_bytes``: larger objects are uploaded in parts of that size. ``page``: files on a page of a tree.
-    ``quota_bytes``: what a namespace's LFS objects may take.
+    ``quota_bytes``: what a namespace's LFS objects may take. ``on``: what happens, once, before a stage.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class FakeHub:
     quota_bytes: int = 1 << 50
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
+    on: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     received: Counter[str] = field(default_factory=Counter)

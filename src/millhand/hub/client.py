@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from millhand import __version__
-from millhand.errors import MissingPackageError
+from millhand.errors import FindingsError, MissingPackageError
 from millhand.hub.errors import (
     UnsureError,
     asked_wait_s,
@@ -42,6 +42,7 @@ PUBLIC = "https://huggingface.co"
 TIMEOUT = httpx.Timeout(connect=20.0, read=300.0, write=60.0, pool=None)
 TRIES = 6
 LONGEST_WAIT_S = 300.0
+_BLOCK = 1 << 20
 # What the library raises where the line or the Hub is at fault: its own HTTP errors are httpx's, what an
 # upload raised comes as a RuntimeError, what was refused of a batch as a ValueError, HF_HUB_OFFLINE as a
 # ConnectionError. A full disk or a file that is gone is none of them.
@@ -94,7 +95,10 @@ class Hub:
 
     def shown(self, error: BaseException) -> str:
         """An error in a line."""
-        return clean(str(translate(error, "", self.endpoint, self._token).args[0]), self._token)
+        told = translate(error, "", self.endpoint, self._token)
+        return clean(
+            told.findings[0].message if isinstance(told, FindingsError) else told.message, self._token
+        )
 
     @property
     def _token(self) -> str:
@@ -161,6 +165,8 @@ class _Client(httpx.Client):
         """Send, and say of an object in one piece that its fate is not known where it is not."""
         check_stopped()
         if isinstance(request.stream, httpx.SyncByteStream):
+            if hasattr(request.stream, "CHUNK_SIZE"):  # httpx reads 64 KiB of a file at a time
+                request.stream.CHUNK_SIZE = _BLOCK
             request.stream = StoppableStream(request.stream)
         response = self._send(request, **kwargs)
         if isinstance(response.stream, httpx.SyncByteStream) and not response.is_closed:

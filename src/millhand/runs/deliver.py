@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,12 +33,20 @@ from millhand.hub.target import Target
 from millhand.pods.local import LocalPod
 from millhand.runs.finished import finished_run, open_ledger
 from millhand.runs.ledger import Run
-from millhand.runs.published import curves, dataset_facts, model_facts, model_folder, private_words
+from millhand.runs.published import (
+    curves,
+    dataset_facts,
+    licence_files,
+    model_facts,
+    model_folder,
+    private_words,
+)
 from millhand.training.project import Project, open_project, project_names
 from millhand.workspace import Workspace
 
 DELIVERED = "deliver:"  # the step that brought something to the Hub, followed by what and where to
 Facts: TypeAlias = ModelFacts | DatasetFacts
+_HASHING = 4
 _DATASET_PARTS = (DEFINITION, BUILD, "rows.jsonl", "validation.jsonl", "test.jsonl")
 
 
@@ -85,8 +95,8 @@ class Delivering:
             self.workspace, run, merged=not adapter, repository=self.target.id, base_readme=readme
         )
         facts = msgspec.structs.replace(facts, data=tuple(map(self._linked, facts.data)))
-        pictures = () if adapter else curves(self.workspace, run)
-        paths = {path.name: path for path in (*model_paths(folder), *pictures)}
+        beside = [*licence_files(self.workspace, run), *curves(self.workspace, run)]
+        paths = {path.name: path for path in (*beside, *model_paths(folder))}
         findings = check_model(folder, self.workspace.relative(folder))
         return self._checked(Parcel(facts, paths, is_part, run=run), list(findings))
 
@@ -148,7 +158,9 @@ class Delivering:
         publisher = Publisher(self.hub, self.target, parcel.stale)
         standing = publisher.look()
         sha256 = open_ledger(self.workspace).sha256
-        files = [local_file(path, source, sha256) for path, source in sorted(parcel.paths.items())]
+        with ThreadPoolExecutor(_HASHING) as pool:  # hashing lets go of the interpreter's lock
+            names = sorted(parcel.paths)
+            files = list(pool.map(local_file, names, map(parcel.paths.__getitem__, names), repeat(sha256)))
         files.append(local_text(CARD, self._card(parcel.facts, standing)))
         found = publisher.changes(standing, files)
         stored = publisher.stored(standing, found) if ask_storage else set[str]()

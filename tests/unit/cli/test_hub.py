@@ -57,6 +57,18 @@ def test_an_adapter_is_published_without_what_a_trainer_left(
     assert not hub.repo(ID).private
 
 
+def test_the_base_s_licence_the_picture_of_the_loss_and_quantized_files_go_along(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, run: Run
+) -> None:
+    root = workspace.root
+    (root / "models/tiny/LICENSE").write_text("The terms")
+    (root / "outputs/qa/training_loss.png").write_bytes(b"\x89PNG\0")
+    (root / "outputs/qa-merged/qa-q8_0.gguf").write_bytes(b"GGUF\0\1\2\3")
+    (root / "outputs/qa-merged/Modelfile.q8_0").write_text("FROM ./qa-q8_0.gguf\n")
+    assert millhand("push", "model", "qa", "--to", ID).exit_code == 0
+    assert {"LICENSE", "training_loss.png", "qa-q8_0.gguf", "Modelfile.q8_0"} <= set(contents(hub.repo(ID)))
+
+
 def test_a_second_push_says_that_it_is_there(millhand: Millhand, hub: FakeHub, run: Run) -> None:
     millhand("push", "model", "qa", "--to", ID)
     again = millhand("push", "model", "qa", "--to", ID)

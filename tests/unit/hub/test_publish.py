@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
-from millhand.errors import FindingsError
+from millhand.errors import FindingsError, MillhandError
+from millhand.hub import client
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import CLIENTS_OWN, ID, Line, contents, hub, line, waits
 
@@ -61,3 +63,69 @@ def test_a_dry_look_says_what_an_earlier_push_left_in_the_storage(line: Line, hu
     large = {f"model-0000{n}-of-00002.safetensors" for n in (1, 2)}
     assert publisher.stored(standing, found) == large
     assert len(hub.repo(ID).commits) == 1
+
+
+def test_somebody_else_s_commit_in_between_is_kept(line: Line, hub: FakeHub) -> None:
+    hub.on["commit"] = lambda: hub.put(ID, {"USE.md": b"theirs"})
+    line.push()
+    assert contents(hub.repo(ID)) == {**line.wanted(), "USE.md": b"theirs"}
+    assert hub.stages()["put"] == 1
+
+
+def test_a_file_that_changes_while_it_is_sent_is_not_published(line: Line, hub: FakeHub) -> None:
+    hub.on["put"] = lambda: (line.folder / "config.json").write_text("{}")
+    with pytest.raises(MillhandError, match=r"Changed while they were sent: config\.json"):
+        line.push()
+    assert len(hub.repo(ID).commits) == 1
+    line.push()
+    assert contents(hub.repo(ID)) == line.wanted()
+
+
+def test_the_repository_s_gitignore_leaves_nothing_out(line: Line, hub: FakeHub) -> None:
+    hub.make(ID)
+    hub.put(ID, {".gitignore": b"*.safetensors\nREADME.md\n"})
+    line.push()
+    assert {**contents(hub.repo(ID)), ".gitignore": b""} == {**line.wanted(), ".gitignore": b""}
+
+
+def test_a_listing_that_is_not_what_was_sent_is_no_delivery(line: Line, hub: FakeHub) -> None:
+    def spoil() -> None:
+        repo = hub.repo(ID)
+        repo.head().files["config.json"] = repo.keep_blob(b"other")
+        repo.save()
+
+    # The listing that is read after the commit is the second of this push.
+    hub.on["commit"] = lambda: hub.on.update(tree=spoil)
+    with pytest.raises(FindingsError, match="not delivered") as caught:
+        line.push(tag="v1")
+    assert [finding.id for finding in caught.value.findings] == ["hub.different"]
+    assert hub.repo(ID).tags == {}
+    line.push(tag="v1")
+    assert contents(hub.repo(ID), "v1") == line.wanted()
+
+
+def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(
+    line: Line, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.5))
+    for stage in ("whoami", "put", "part", "commit"):
+        hub.order(stage, how="stall", hold_s=2.0)
+    line.push()
+    assert contents(hub.repo(ID)) == line.wanted()
+
+
+def test_a_card_that_the_hub_refuses_is_refused_before_the_weights_go(line: Line, hub: FakeHub) -> None:
+    line.card = "---\nlicense: my-own\n---\n"
+    with pytest.raises(FindingsError, match="refuses the card"):
+        line.push()
+    assert hub.find("model", ID) is None
+    assert not hub.received
+
+
+def test_large_text_files_go_as_objects_and_come_back_equal(line: Line, hub: FakeHub) -> None:
+    (line.folder / "tokenizer.json").write_bytes(b"{" + b" " * (11 << 20) + b"}")
+    line.push()
+    repo = hub.repo(ID)
+    assert repo.head().files["tokenizer.json"].kind == "lfs"
+    assert "tokenizer.json" in repo.read(".gitattributes").decode()
+    assert line.push().again
