@@ -67,15 +67,14 @@ def find_leaks(text: str) -> Iterator[Leak]:
 
 def find_secrets(text: str) -> Iterator[Leak]:
     """The access keys in a text."""
-    if not _HINT.search(text):
-        return
     lower = text.lower()
-    for pattern in _PATTERNS:
-        if any(hint in lower for hint in pattern.hint):
-            for match in pattern.expression.finditer(text):
-                group = 1 if match.re.groups else 0
-                if pattern.holds(match[group]):
-                    yield Leak("secrets", pattern.kind, *match.span(group))
+    hinted = {number for hint, number in _HINTS if hint in lower}
+    for number in sorted(hinted):
+        pattern = _PATTERNS[number]
+        for match in pattern.expression.finditer(text):
+            group = 1 if match.re.groups else 0
+            if pattern.holds(match[group]):
+                yield Leak("secrets", pattern.kind, *match.span(group))
 
 
 def masked(text: str) -> str:
@@ -145,4 +144,4 @@ _PATTERNS = (
         _mixed,
     ),
 )  # fmt: skip
-_HINT = re.compile("|".join(re.escape(hint) for pattern in _PATTERNS for hint in pattern.hint), re.I)
+_HINTS = tuple((hint, number) for number, pattern in enumerate(_PATTERNS) for hint in pattern.hint)
