@@ -117,7 +117,8 @@ def _said(endpoint: Endpoint, body: bytes) -> str:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
     key = endpoint.key.reveal()
-    return " ".join((text.replace(key, MASK) if key else text).split())[:_TOLD]
+    text = (text.replace(key, MASK) if key else text)[: 20 * _TOLD]
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_TOLD]
 
 
 def _retry_after_s(value: str) -> float:

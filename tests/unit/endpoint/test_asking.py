@@ -206,3 +206,11 @@ def test_what_is_on_the_way_when_asking_ends_is_kept(fake: FakeOpenAI, cache: An
     assert 1 <= paid <= 2
     assert cache.totals() == (paid, paid, 0, 0)
     assert asking.stopped is None
+
+
+def test_what_a_server_says_moves_no_cursor(fake: FakeOpenAI, cache: AnswerCache) -> None:
+    fake.always = lambda _: refusal(401, "\x1b[2Jgone\x07\nwrong key")
+    asking = asker(fake, cache)
+    ask_all(asking, question())
+    assert asking.stopped is not None
+    assert asking.stopped.told.isprintable()

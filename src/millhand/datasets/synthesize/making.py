@@ -125,9 +125,7 @@ def _works(piece: Piece, options: Options) -> Iterable[Work]:
     for ask in asks(piece.passage, options):
         first = numbers.get(ask.purpose, 0) + 1
         numbers[ask.purpose] = first + ask.count - 1
-        if ask.seen not in grounds:
-            grounds[ask.seen] = Ground(ask.seen)
-        yield Work(piece, ask, grounds[ask.seen], _slots(first, ask.count), options)
+        yield Work(piece, ask, _slots(first, ask.count), options, grounds)
 
 
 def _rewordings(made: Made, options: Options) -> Iterable[Work]:
@@ -139,8 +137,7 @@ def _rewordings(made: Made, options: Options) -> Iterable[Work]:
             if slot.draft is not None:
                 pair, levels = slot.draft[0], len(options.levels)
                 ask = rewording(work.ask, pair, options)
-                ground = Ground("\n".join([ask.seen, pair.question]))
-                yield Work(made.piece, ask, ground, _slots(number, levels), options)
+                yield Work(made.piece, ask, _slots(number, levels), options, {})
             number += len(options.levels)
 
 

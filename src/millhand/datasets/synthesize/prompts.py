@@ -40,7 +40,8 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def seen(self) -> str:
         """All that an answer may be grounded in."""
-        return "\n".join([self.title, *self.headings, self.text])
+        asked = [self.original.question] if self.original else []
+        return "\n".join([self.title, *self.headings, self.text, *asked])
 
 
 class Complaint(msgspec.Struct, frozen=True):

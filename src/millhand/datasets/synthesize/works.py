@@ -47,17 +47,26 @@ class Slot:
 class Work:
     """An ask and its slots.
 
-    ``given_up`` once no request for it can be served; ``settled`` once no draft of it is a duplicate.
+    ``grounds`` is shared by the works of a passage, and filled when something is to be judged. ``given_up``
+    once no request for it can be served; ``settled`` once no draft of it is a duplicate.
     """
 
     piece: Piece
     ask: Ask
-    ground: Ground
     slots: list[Slot]
     options: Options
+    grounds: dict[str, Ground]
     round_: int = 0
     given_up: bool = False
     settled: bool = False
+
+    @property
+    def ground(self) -> Ground:
+        """What its answers are held against."""
+        seen = self.ask.seen
+        if seen not in self.grounds:
+            self.grounds[seen] = Ground(seen)
+        return self.grounds[seen]
 
     @property
     def open(self) -> list[Slot]:
