@@ -147,7 +147,7 @@ def section_of(passage: Passage) -> Section:
 def tight(text: str) -> str:
     """A text with single blanks; letters that were spaced out are put together: ``구 분`` -> ``구분``."""
     words = text.split()
-    spaced = len(words) > 1 and all(len(word) == 1 and "가" <= word <= "힣" for word in words)
+    spaced = 1 < len(words) <= 12 and all(len(word) == 1 and "가" <= word <= "힣" for word in words)
     return ("" if spaced else " ").join(words)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from millhand.datasets.synthesize.outline_grid import Grid, grid_of
+from millhand.datasets.synthesize.outline_grid import PERIOD, Grid, grid_of
 from millhand.datasets.synthesize.outline_section import Section
 from millhand.datasets.synthesize.outline_templates import choose, number_of
 from millhand.datasets.synthesize.outline_verbs import formal, is_nominal, is_sentence
@@ -16,7 +16,6 @@ _SHORT = 4  # characters below which a row's name says nothing by itself
 _ANY = re.compile(r"(?:구분|항목|종류|분류|내용|과목|이름|명칭)\Z")
 _NOT_DUE = ("해당 없음", "해당없음", "N/A")
 _VERBAL = re.compile(r"\S*(?:[는한된할될]|[가-힣]릴) \S")
-_PERIOD = re.compile(r"(?:제\s?\d+\s?\(?[당전]?\)?\s?기|\d{4}년?|[당전]전?기)(?:말|초|도|\s?\d?[분반]기)?\Z")
 _PLAIN_NUMBER = re.compile(r"[△▲(-]?\d[\d,.]*\)?\Z")
 _COUNTED = re.compile(r"\d[\d,.]*(?P<unit>명|개|대|장|분|시간|초|m|kg|회|곳|건|권|층|부)\Z")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}\Z")
@@ -60,7 +59,7 @@ def _cells(section: Section, grid: Grid, row: tuple[str, ...]) -> Iterator[Pair]
 
 def _what(name: str, column: str) -> Word:
     """``소화기의 점검 주기``, ``제55기 매출액``, ``사무 가구에 필요한 서류``."""
-    if _PERIOD.match(column):
+    if PERIOD.match(column):
         return Word(f"{column} {name}")
     return Word(f"{name}의 경우 {column}" if _VERBAL.match(column) else f"{name}의 {column}")
 
@@ -111,7 +110,7 @@ def _column(section: Section, grid: Grid) -> Iterator[Pair]:
     """One of the columns, for all of the rows; which, a hash says."""
     told = {column: _down(grid, column) for column in grid.columns[grid.key + 1 :]}
     filled = [column for column, cells in told.items() if len(cells) > 1]
-    if not filled:
+    if not filled or not grid.is_whole:
         return
     column = filled[number_of(grid.name) % len(filled)]
     key = grid.columns[grid.key]

@@ -32,6 +32,7 @@ _THEN = re.compile(r" (?:뒤|다음|후)(?:에|,)? ")
 _ALSO = re.compile(r"[가-힣](?:고|며) ")  # what stands before may be told to be done
 _ADNOMINAL = re.compile(r".*(?:받|같|높|낮|많|적|작|좋|않|남|늦|깊|넓|맞|놓|넣|찍|읽|젖|닫|씻|찾|얻|쌓)은")
 _LEAST = 40  # characters of a section that is asked about as a whole
+_MOST = 0.7  # the share of a section's text that whole sentences have to be
 _LONGEST_STEP = 75  # characters of a step that a question repeats
 
 
@@ -56,8 +57,8 @@ def whole(section: Section, heading: str) -> Iterator[Pair]:
         case "people" | "cautions" | "records" | "terms":
             if len(section.points) + len(section.steps) + len(section.paragraphs) > 1 or section.paragraphs:
                 yield _ask(section, section.role, text)
-        case "other" if len(text) > _LEAST and all(map(is_sentence, section.statements)):
-            yield Pair("about", choose("about", text).format(subject=section.subject), text)
+        case "other":
+            yield from _about(section)
 
 
 def steps(section: Section) -> Iterator[Pair]:
@@ -85,6 +86,15 @@ def points(section: Section) -> Iterator[Pair]:
     elif section.role != "question":
         for text in section.statements:
             yield from _forbidden(section, text)
+
+
+def _about(section: Section) -> Iterator[Pair]:
+    """What a section says in whole sentences, where that is most of its text."""
+    told = [line for line in section.lines if is_sentence(line)]
+    length = sum(map(len, told))
+    if length > _LEAST and length > _MOST * sum(map(len, section.lines)):
+        text = "\n".join(map(formal, told))
+        yield Pair("about", choose("about", text).format(subject=section.subject), text)
 
 
 def _ask(section: Section, kind: str, answer: str) -> Pair:

@@ -190,12 +190,29 @@ def test_a_table_of_figures_takes_its_unit_and_its_periods_in_front() -> None:
         Table((("가", ""), ("1", "2"), ("3", "4")), P, 1),
         Table((("가", "나"), ("1", "2"), ("1", "4")), P, 1),
         Table((("가", "나"), ("1", "2"), ("3", "4")), P, 0),
-        Table((("가", "나"), ("1", "2" * 90), ("3", "4")), P, 1),
+        Table((("가", "나" * 50), ("1", "2"), ("3", "4")), P, 1),
         Table((), P, 1),
     ],
 )
 def test_a_table_without_names_of_its_own_is_not_asked_about(table: Table) -> None:
     assert asked(table) == {}
+
+
+def test_rows_that_share_a_name_long_cells_and_what_parts_a_table_are_left_out() -> None:
+    rows = (
+        ("", "제 55 기"),
+        ("자산", "자산"),
+        ("현금 (주4,28)", "69"),
+        ("기타", "1"),
+        ("기타", "2"),
+        ("비고", "점검한 결과 " * 30),
+        ("합 계", "72"),
+    )
+    found = asked(Table(rows, P, 1, "당기", "단위 : 원"), headings=("II. 재무", "가. 재무상태표"))
+    assert found == {
+        "당기 재무의 재무상태표에서 제 55 기 현금은 얼마입니까?": "제 55 기 현금은 69원입니다.",
+        "당기 재무의 재무상태표에서 제 55 기 합계는 얼마입니까?": "제 55 기 합계는 72원입니다.",
+    }
 
 
 def test_a_heading_that_asks_is_the_question() -> None:
