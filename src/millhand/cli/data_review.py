@@ -54,11 +54,15 @@ def review(name: str, out: Path | None, in_: Path | None, as_json: bool) -> None
 def _write(registry: Registry, built: Built, path: Path, *, as_json: bool) -> None:
     from millhand.datasets.review.sheet import write_sheet
 
-    lines = write_sheet(registry, built, path)
+    sheet = write_sheet(registry, built, path)
     if as_json:
-        print_json({"file": str(path), "rows": lines})
+        print_json({"file": str(path), "rows": sheet.lines, "long_cells": sheet.long})
         return
-    say(f"Wrote {path}: {lines:,} rows. Change questions and answers, write x under delete to leave one out.")
+    if sheet.long:
+        say(f"{sheet.long:,} cells are longer than Excel keeps: correct those rows in another program.")
+    say(
+        f"Wrote {path}: {sheet.lines:,} rows. Change questions and answers, write x under delete to leave one out."
+    )
     say(f"Next: millhand data review {built.datasets[0].name} --in {path}")
 
 

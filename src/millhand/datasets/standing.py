@@ -21,7 +21,7 @@ class Part(NamedTuple):
 
 
 def find_built(registry: Registry, name: str) -> Built:
-    """What the last build of dataset ``name`` made.
+    """What the last build of dataset ``name``, or of the one that it is a part of, made.
 
     Raises:
         UsageError: There is no such dataset, it was not built yet, or not by steps.
@@ -33,7 +33,10 @@ def find_built(registry: Registry, name: str) -> Built:
     if built is not None:
         return built
     if not definition.is_file():
-        registry.dataset(name)
+        part = registry.dataset(name).definition
+        whole = read_built(registry.folder / part.file_name.split("/")[0] / BUILD) if part else None
+        if whole is not None:
+            return whole
     if definition.is_file() and is_recipe(definition):
         raise UsageError(f"Dataset {name!r} was not built yet.", mend=f"millhand data build {name}")
     raise UsageError(

@@ -57,3 +57,4 @@ def test_what_cannot_be(millhand: Millhand, dataset: Path, tmp_path: Path) -> No
     result = millhand("data", "review", "qa", "--in", tmp_path / "a.csv")
     assert (result.exit_code, "row-1" in result.stderr) == (3, True)
     assert millhand("data", "review", "none").exit_code == 2
+    assert millhand("data", "review", "qa_test").stdout.startswith("0 corrections")

@@ -19,6 +19,7 @@ from millhand.documents.rows import shorten
 from millhand.text.pii import veiled
 
 _MOST = 30
+_NOT_MADE = "data.not-made."
 
 
 class NotMade(msgspec.Struct, frozen=True):
@@ -38,12 +39,19 @@ class Failures(NamedTuple):
 
 
 def read_failures(folder: Path, built: Built) -> Failures:
-    """What the last build listed as not made; its file lies with the rows, or where the finding says."""
+    """What the last build listed as not made.
+
+    The list lies with the rows, or below the workspace where a finding says; not where another machine
+    built the dataset: then only their number is known.
+    """
     step = step_called(built, "generate")
-    named = {Path(f.file) for f in step.findings if f.id.startswith("data.not-made.")} if step else set()
+    if step is None:
+        return Failures([], 0)
+    root = folder.parent.parent
+    named = {root / finding.file for finding in step.findings if finding.id.startswith(_NOT_MADE)}
     path = next((path for path in (folder / FAILED, *sorted(named)) if path.is_file()), None)
     if path is None:
-        return Failures([], 0)
+        return Failures([], step.tally.counts.get("listed", 0))
     first, count = list[NotMade](), 0
     with path.open("rb") as file:
         for count, line in enumerate(file, 1):
@@ -78,6 +86,12 @@ def _failed(step: StepReport | None, failures: Failures) -> Iterator[Html]:
         return
     if not failures.total:
         yield el("p", "Nothing is listed as not made.", class_="quiet")
+        return
+    if not failures.first:
+        told = (
+            f"{failures.total:,} are listed as not made; the list is on the machine that built the dataset."
+        )
+        yield el("p", told, class_="quiet")
         return
     rows: list[list[object]] = [
         [el("span", line.id, class_="mono"), line.code, veiled(line.question), "; ".join(line.told)]

@@ -218,7 +218,8 @@ def findings(built: Built) -> Html:
 
 
 def _finding(finding: Finding) -> Html:
-    finding = replace(finding, file=Path(finding.file).name)
+    if Path(finding.file).is_absolute():  # of this machine: nothing for the page
+        finding = replace(finding, file=Path(finding.file).name)
     where = f" {finding.where}" if finding.where else ""
     head = join(el("span", finding.severity, class_=finding.severity), f"{where}: {veiled(finding.message)} ")
     more = [el("p", line, class_="quiet") for line in (finding.why, finding.mend) if line]

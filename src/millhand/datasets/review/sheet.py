@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +23,7 @@ from millhand.datasets.review.corrections import (
     write_corrections,
 )
 from millhand.datasets.standing import name_of, parts
+from millhand.datasets.store import locked
 from millhand.documents.rows import BadRow, CellError, Row, shorten
 from millhand.documents.tables import open_rows
 from millhand.errors import Finding, FindingsError, UsageError
@@ -83,8 +85,15 @@ class Taken:
     corrections: int = 0
 
 
-def write_sheet(registry: Registry, built: Built, path: Path) -> int:
-    """Write the rows of all splits, and those that were deleted, to ``path``; say how many lines.
+class Sheet(NamedTuple):
+    """A CSV that was written: its lines, and how many of its cells are longer than Excel keeps."""
+
+    lines: int
+    long: int
+
+
+def write_sheet(registry: Registry, built: Built, path: Path) -> Sheet:
+    """Write the rows of all splits, and those that were deleted, to ``path``.
 
     The file begins with a byte-order mark: Excel takes it for UTF-8 then.
 
@@ -106,7 +115,7 @@ def write_sheet(registry: Registry, built: Built, path: Path) -> int:
         writer.writerows([escaped(line.cells[name]) for name in columns] for line in lines)
         text.flush()
         text.detach()
-    return len(lines)
+    return Sheet(len(lines), sum(len(cell) > LONGEST for line in lines for cell in line.cells.values()))
 
 
 def take_sheet(registry: Registry, built: Built, path: Path) -> Taken:
@@ -119,10 +128,8 @@ def take_sheet(registry: Registry, built: Built, path: Path) -> Taken:
     """
     folder = registry.folder / name_of(built)
     known = {line.correction.id: line.correction for line in _lines(registry, built)}
-    standing = {correction.id: correction for correction in read_corrections(folder)}
     said: dict[str, Correction] = {}
     faults: list[Finding] = []
-    taken = Taken()
     for number, cells in _cells(path, faults):
         try:
             correction = _correction(cells, known)
@@ -131,6 +138,14 @@ def take_sheet(registry: Registry, built: Built, path: Path) -> Taken:
             faults.append(_fault(path, str(error), row=number))
     if faults:
         raise FindingsError(faults)
+    with locked(registry.folder):  # a build that ends now carries the file over to the new folder
+        return _keep(folder, said)
+
+
+def _keep(folder: Path, said: dict[str, Correction]) -> Taken:
+    """Put what was said now to what was said before."""
+    standing = {correction.id: correction for correction in read_corrections(folder)}
+    taken = Taken()
     for name, correction in said.items():
         taken.counts[_deed(correction, standing.get(name))] += 1
         standing[name] = correction

@@ -12,9 +12,10 @@ import pytest
 
 from millhand.datasets.built import FAILED, StepReport
 from millhand.datasets.report.facts import Ruler
+from millhand.datasets.report.made import read_failures
 from millhand.datasets.report.page import Report, make_report, render
 from millhand.datasets.steps.base import Sample, Tally
-from millhand.errors import UsageError
+from millhand.errors import Finding, UsageError
 from tests.unit.datasets.report.test_markup import Read
 from tests.unit.datasets.review.conftest import Built, built, qa
 
@@ -142,12 +143,22 @@ def test_what_was_not_made_is_listed(built: Built) -> None:
     (built.folder / FAILED).write_text((json.dumps(line) + "\n") * 40, encoding="utf-8")
     generate = StepReport("generate", {}, Tally(5, 9, counts={"asked": 49, "listed": 40}))
     report = _with(built, generate)
-    assert _report(built).failures.total == 40
-    words = _words(render(report))
+    failures = read_failures(built.folder, report.built)
+    words = _words(render(replace(report, failures=failures)))
     assert "Asked for and not made: 40" in words
     assert "show the first 30" in words
     assert "12 stands nowhere" in words
     assert _PHONE not in words
+    (built.folder / FAILED).unlink()
+    elsewhere = replace(report, failures=read_failures(built.folder, report.built))
+    assert "40 are listed as not made; the list is on the machine" in _words(render(elsewhere))
+    finding = Finding(
+        id="data.not-made.lost", severity="warning", message="1 of 2", file=".millhand/list.jsonl"
+    )
+    list_ = built.workspace.state / "list.jsonl"
+    list_.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    named = _with(built, msgspec.structs.replace(generate, findings=(finding,)))
+    assert read_failures(built.folder, named.built).total == 1
 
 
 def test_corrections_are_shown(built: Built, tmp_path: Path) -> None:
