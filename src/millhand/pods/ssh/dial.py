@@ -53,7 +53,9 @@ def dial(address: Address, trust: Callable[[str], Trust], timing: Timing) -> par
         ConnectError: The name is unknown, or no key is taken there.
     """
     address = completed(address)
-    line = _Line(_reach(address, trust, timing), timing.silence_s)
+    began = time.monotonic()
+    sock = _reach(address, trust, timing)
+    line = _Line(sock, timing.silence_s, trip_s=time.monotonic() - began)
     transport = paramiko.Transport(
         line,  # type: ignore[arg-type]
         default_window_size=WINDOW,
@@ -68,15 +70,16 @@ def dial(address: Address, trust: Callable[[str], Trust], timing: Timing) -> par
         transport.close()
         raise
     line.awake = True
-    threading.Thread(target=_pulse, args=(transport, timing.pulse_s), daemon=True).start()
+    threading.Thread(target=_pulse, args=(transport, line, timing.pulse_s), daemon=True).start()
     return transport
 
 
 class _Line:
     """A socket that notices when the other end has gone silent. paramiko reads it several times a second."""
 
-    def __init__(self, sock: socket.socket | paramiko.Channel, silence_s: float) -> None:
+    def __init__(self, sock: socket.socket | paramiko.Channel, silence_s: float, trip_s: float) -> None:
         self._sock = sock
+        self.trip_s = trip_s  # of a round trip, at most: of the fastest that was seen
         self._silence_s = silence_s
         self._heard = time.monotonic()
         self.awake = False
@@ -134,11 +137,13 @@ def _acknowledge(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-def _pulse(transport: paramiko.Transport, every_s: float) -> None:
+def _pulse(transport: paramiko.Transport, line: _Line, every_s: float) -> None:
     """Ask for a sign of life as long as the transport lives; sshd answers what it does not know, too."""
     with suppress(paramiko.SSHException, OSError, EOFError):
         while transport.is_active():
+            asked = time.monotonic()
             transport.global_request("keepalive@openssh.com", wait=True)
+            line.trip_s = min(line.trip_s, time.monotonic() - asked)
             time.sleep(every_s)
 
 

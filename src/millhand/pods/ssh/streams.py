@@ -128,6 +128,12 @@ class Stream:
             self._on_close = None
 
     @property
+    def trip_s(self) -> float | None:
+        """Seconds of a round trip at most, as far as it is known."""
+        trip_s: float | None = getattr(self._channel.get_transport().sock, "trip_s", None)
+        return trip_s
+
+    @property
     def alive(self) -> bool:
         """Whether something written now may arrive."""
         transport = self._channel.get_transport()

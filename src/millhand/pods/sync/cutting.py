@@ -68,11 +68,11 @@ def _separator(sample: bytes) -> tuple[bytes, int]:
     return (best, average) if average >= 32 else (b"", 1024)  # one byte over and over: cut by length
 
 
-def groups(file: Any, rule: Rule) -> Iterator[Group]:
-    """Cut a file, from its start to its end, into groups."""
-    separator, start, held = bytes.fromhex(rule.separator), 0, b""
+def groups(file: Any, rule: Rule, start: int = 0) -> Iterator[Group]:
+    """Cut a file, from ``start`` to its end, into groups."""
+    separator, held = bytes.fromhex(rule.separator), b""
     looked = 0  # so much of what is held was looked at: no group ends in it
-    file.seek(0)
+    file.seek(start)
     while True:
         more = file.read(_WINDOW) or b""
         held += more
@@ -131,14 +131,14 @@ def pack_groups(found: list[Group]) -> bytes:
     return zlib.compress(sizes, 6) + b"".join(group.digest for group in found)
 
 
-def unpack_groups(packed: bytes) -> list[Group]:
-    """The same, unpacked.
+def unpack_groups(packed: bytes, start: int = 0) -> list[Group]:
+    """The same, unpacked; the first begins at ``start``.
 
     Raises:
         ValueError: This is nothing that was packed.
     """
     sizes, digests = _unpack(packed, GROUP_DIGEST)
-    found, start = [], 0
+    found = []
     for size, one in zip(sizes, digests):
         found.append(Group(start, size, one))
         start += size

@@ -91,6 +91,10 @@ class _Counted:
     def flush(self) -> None:
         self._stream.flush()
 
+    @property
+    def trip_s(self) -> float | None:
+        return getattr(self._stream, "trip_s", None)
+
     def close(self) -> None:
         self._stream.close()
 
@@ -146,6 +150,11 @@ class Lane:
             asked, self._asked = self._asked, deque()
         for future in asked:
             future.set_exception(self._fault)
+
+    @property
+    def trip_s(self) -> float | None:
+        """Seconds of a round trip, where the stream knows."""
+        return self.line.trip_s
 
     @property
     def alive(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from millhand.pods.sync import chunks, cutting
+from millhand.pods.sync.base import Base, laid
 from millhand.pods.sync.folders import Entry, Stamp, entry_of, stamp_of
 from millhand.pods.sync.hashes import BLOCK, whole
 from millhand.pods.sync.lanes import Answer, AnswerError
@@ -20,6 +21,7 @@ from millhand.pods.sync.store import LITERAL, ZEROS
 from millhand.pods.sync.transfer import Transfer
 
 _RUN_BLOCKS = 32
+_LITTLE = 8 << 20  # bytes that are sent sooner than a search would spare them
 Plan = Iterator[list[chunks.Op]]
 
 
@@ -57,7 +59,8 @@ class Large:
         self._stamp: Stamp | None = None
         self._entry = entry
         self._run: _Run | None = None
-        self._passes = 0
+        self._passes = self._planned = 0
+        self._little = False
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -65,16 +68,24 @@ class Large:
         with open(self._transfer.root.open(self.path), "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
             yield file
 
-    def plan(self, file: BinaryIO) -> Plan:
-        """What each block is made of, beside the file that the pod has."""
+    def base(self, file: BinaryIO, old: int) -> Base:
+        """What of the old file, of ``old`` bytes, is already at its place in the new one."""
+        return laid(self._transfer, self.path, file.fileno(), old)
+
+    def plan(self, file: BinaryIO, first: int) -> Plan | None:
+        """What each block from the ``first`` on is made of, beside the file that the pod has."""
         size = os.fstat(file.fileno()).st_size
+        start = first * BLOCK
+        self._planned, self._little = first, start > 0 and size - start <= _LITTLE
+        if self._little:
+            return None
         rule = cutting.rule_for(file, size)
         ask, fd = self._transfer.crew.call, file.fileno()
         about = {"path": self.path, "rule": list(rule)}
-        asked = self._transfer.crew.leader.ask({"do": "sign", **about})
-        new = list(cutting.groups(file, rule))
+        asked = self._transfer.crew.leader.ask({"do": "sign", **about, "start": start})
+        new = list(cutting.groups(file, rule, start))
         try:
-            old = cutting.unpack_groups(asked.result()[1])
+            old = cutting.unpack_groups(asked.result()[1], start)
         except AnswerError:
             return iter(())
 
@@ -84,18 +95,21 @@ class Large:
         def here(ranges: chunks.Ranges) -> chunks.Pieces:
             return cutting.unpack_pieces(cutting.pack_pieces(fd, ranges, rule))
 
-        return chunks.by_blocks(chunks.plan(new, old, here, there), size)
+        return chunks.by_blocks(chunks.plan(new, old, here, there), size - start)
 
-    def pass_over(self, file: BinaryIO, held: list[bytes], plan: Plan | None) -> bool:
+    def pass_over(self, file: BinaryIO, held: list[bytes], plan: Plan | None, base: Base) -> bool:
         """Send all blocks but those that are held; say whether the file stayed as it was meanwhile."""
         status = os.fstat(file.fileno())
         self._stamp, self._entry = stamp_of(status), entry_of(self.path, status)
         self.digests, self._bad, self._sealed = [], set(), False
         self._passes += 1
+        if base.stamp == self._stamp:
+            self.digests = base.here[: base.first]  # they are not read twice
+            self._counted(len(self.digests) * BLOCK, reused=True)
         while data := cutting.read_at(file.fileno(), len(self.digests) * BLOCK, BLOCK):
             index, digest = len(self.digests), hashlib.sha256(data).digest()
             self.digests.append(digest)
-            ops = next(plan, None) if plan else None
+            ops = next(plan, None) if plan and index >= self._planned else None
             if held[index : index + 1] == [digest]:
                 self._counted(len(data), reused=True)
             else:
@@ -112,7 +126,8 @@ class Large:
             self._put_run()
         if not ops or all(kind == LITERAL for kind, _, _ in ops):
             self._put_run()
-            self._put(index, [digest.hex()], None, data, len(data), squeeze=self._transfer.squeeze())
+            squeeze = self._little or self._transfer.squeeze()
+            self._put(index, [digest.hex()], None, data, len(data), squeeze=squeeze)
             return
         run = self._run = self._run or _Run(index)
         run.digests.append(digest.hex())

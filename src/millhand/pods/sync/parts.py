@@ -63,6 +63,14 @@ class Part:
         self._folder = folder.again()
         self.fd = folder.open(self.name, _WRITE, 0o600)
         hold(self.fd, exclusive=False)
+        while not WINDOWS and not self._is_there():  # somebody swept it away before it was locked
+            os.close(self.fd)
+            self.fd = folder.open(self.name, _WRITE, 0o600)
+            hold(self.fd, exclusive=False)
+
+    def _is_there(self) -> bool:
+        found = self._folder.status(self.name)
+        return found is not None and found.st_ino == os.fstat(self.fd).st_ino
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write at an offset; blocks of zeros where there is nothing yet are left as a hole."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from millhand.pods.sync.compare import BLOCKED, META, SAME, verdict
+from millhand.pods.sync.compare import BLOCKED, META, SAME, SEND, verdict
 from millhand.pods.sync.folders import Entry, Stamp, reason_of
 from millhand.pods.sync.hashes import BLOCK, read_hash
 from millhand.pods.sync.incoming import Incoming
@@ -94,31 +94,37 @@ class _Pull:
             page = [entry for entry in page if not self._transfer.choice.leaves_out(path, entry.path)]
             taken = [entry for entry in page if keep(entry) and self._arrivals.take(entry)]
             self._report.checked += sum(entry.kind == "f" for entry in taken) if must else 0
-            self._transfer.measure(sum(entry.size for entry in taken))
-            self._decide(taken)
+            decided = self._decided(taken)
+            wanted = [entry.size for entry, _, said in decided if said == SEND and entry.kind == "f"]
+            self._transfer.expect(sum(wanted))
+            for entry, ours, said in decided:
+                self._act(entry, ours, said)
         if must and not some:
             why = "there is no such file or folder on the other side"
             self._transfer.found(refused(path, why, "sync.missing"))
 
     def _listed(self, path: str) -> Iterator[list[Entry]]:
-        asked: Future[Answer] | None = self._crew.leader.ask({"do": "list", "path": path})
         start = "" if path == "." else f"{path}/"
-        while asked is not None:
-            header, rows = asked.result()
+        asked = deque(self._crew.leader.ask({"do": "list", "path": where}) for where in (path, None))
+        more = True
+        while more:
+            header, rows = asked.popleft().result()
             page = [from_row(row) for row in unpack(rows)]
             if not all(entry.path == path or entry.path.startswith(start) for entry in page):
                 raise ValueError("it offers what was not asked for")
-            more = bool(header.get("more"))  # asked for before this page is worked on
-            asked = self._crew.leader.ask({"do": "list", "path": None}) if more else None
+            more = bool(header.get("more"))
+            if more:  # the page after the next is asked for before this one is worked on
+                asked.append(self._crew.leader.ask({"do": "list", "path": None}))
             yield page
         for where, why in header.get("problems", ()):
             self._transfer.found(refused(str(where), f"it cannot be read there: {why}", "sync.unreadable"))
 
-    def _decide(self, page: list[Entry]) -> None:
+    def _decided(self, page: list[Entry]) -> list[tuple[Entry, Entry | None, str]]:
         looked = [(entry, self._look(entry)) for entry in page if entry.path != "."]
         alike = [(e, old) for e, old in looked if isinstance(old, tuple) and _alike(e, old[0])]
         known = self._store.hashes.known((old.path, stamp) for _, (old, stamp) in alike)
         theirs = self._their_digests([entry.path for entry, _ in alike if entry.digest is None])
+        decided: list[tuple[Entry, Entry | None, str]] = []
         for entry, old in looked:
             if old == "refused":
                 continue
@@ -126,7 +132,8 @@ class _Pull:
             if ours is not None and _alike(entry, ours):
                 entry = entry._replace(digest=entry.digest or theirs.get(entry.path))
                 ours = ours._replace(digest=known.get(entry.path) or self._digest(entry.path))
-            self._act(entry, ours, verdict(entry, ours))
+            decided.append((entry, ours, verdict(entry, ours)))
+        return decided
 
     def _look(self, entry: Entry) -> tuple[Entry, Stamp] | str | None:
         try:

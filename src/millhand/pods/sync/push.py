@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from millhand.pods.sync.compare import ASK, BLOCKED, META, verdict
+from millhand.pods.sync.compare import ASK, BLOCKED, META, SEND, verdict
 from millhand.pods.sync.folders import Entry, reason_of
 from millhand.pods.sync.hashes import BLOCK, read_hash
 from millhand.pods.sync.lanes import Answer, AnswerError, Opener
@@ -54,17 +54,19 @@ class _Push:
         self._transfer, self._tree = transfer, tree
         self._crew, self._report = transfer.crew, transfer.report
         self._batch, self._orders = Batch(), Orders()
-        self._with_base: list[tuple[Entry, bool, bool]] = []
+        self._given: list[Future[Answer]] = []
+        self._with_base: list[tuple[Entry, int, bool]] = []
         self._larges = Larges(transfer)
 
     def run(self) -> None:
         choice = self._transfer.choice
         for page, answer in in_flight(self._compared(), 8):
             rows = unpack(answer[1])
-            self._transfer.measure(sum(page[row[0]].size for row in rows))
+            self._transfer.expect(sum(page[row[0]].size for row in rows if row[1] == SEND))
             self._decide(page, rows)
         self._transfer.welcome()
         if not choice.dry_run:
+            self._give_orders("folder", "meta")
             self._flush()
             for entry, old, parts in self._with_base:
                 self._larges.send(entry, old, parts)
@@ -73,7 +75,8 @@ class _Push:
         if choice.delete:
             self._find_extras()
         if not choice.dry_run:
-            self._give_orders()
+            self._give_orders("link", "delete")  # no link is there while files are written
+            self._take_answers()
         self._transfer.goodbye()
 
     def _compared(self) -> Iterator[tuple[list[Entry], Future[Answer]]]:
@@ -82,6 +85,7 @@ class _Push:
             known = self._transfer.store.hashes.known((e.path, stamp) for e, stamp in page if e.kind == "f")
             entries = [e._replace(digest=known.get(e.path)) for e, _ in page if e.path != "."]
             self._report.checked += sum(entry.kind == "f" for entry in entries)
+            self._transfer.suspect(sum(entry.size for entry in entries if entry.digest is None))
             rows = pack([to_row(entry) for entry in entries])
             yield entries, self._crew.leader.ask({"do": "compare"}, rows)
 
@@ -96,7 +100,7 @@ class _Push:
                 entry, said = self._asked(entry, from_row(more))
             if said == META:
                 self._order("meta", entry, to_row(entry))
-            elif said == "send":
+            elif said == SEND:
                 self._bring(entry, old_size, parts)
 
     def _asked(self, entry: Entry, old: Entry) -> tuple[Entry, str]:
@@ -104,7 +108,7 @@ class _Push:
         try:
             digest, stamp = read_hash(self._transfer.root, entry.path)
         except (OSError, RefusedError):
-            return entry, "send"  # it is reported where it is read to be sent
+            return entry, SEND  # it is reported where it is read to be sent
         self._transfer.store.hashes.note(entry.path, stamp, digest)
         entry = entry._replace(digest=digest)
         return entry, verdict(entry, old)
@@ -128,9 +132,10 @@ class _Push:
             if self._batch.add(entry):
                 self._flush()
         elif parts or (old_size or 0) > BLOCK:
-            self._with_base.append((entry, (old_size or 0) > BLOCK, parts))
+            old = old_size or 0
+            self._with_base.append((entry, old if old > BLOCK else 0, parts))
         else:
-            self._larges.send(entry, old=False, parts=False)
+            self._larges.send(entry, old=0, parts=False)
 
     def _flush(self) -> None:
         """Send the small files that were gathered."""
@@ -140,7 +145,7 @@ class _Push:
             try:
                 now, stamp, data = read_small(self._transfer.root, entry.path)
             except ChangedError:
-                self._larges.send(entry, old=False, parts=False)  # it grew
+                self._larges.send(entry, old=0, parts=False)  # it grew
                 continue
             except (OSError, RefusedError) as error:
                 self._transfer.found(
@@ -196,7 +201,10 @@ class _Push:
         except (OSError, RefusedError):
             return False
 
-    def _give_orders(self) -> None:
-        for header, payload in self._orders.messages():
-            for path, fault in self._crew.call(header, payload)[0]["faults"]:
+    def _give_orders(self, *names: str) -> None:
+        self._given += [self._crew.leader.ask(*message) for message in self._orders.messages(*names)]
+
+    def _take_answers(self) -> None:
+        for given in self._given:
+            for path, fault in given.result()[0]["faults"]:
                 self._transfer.left_out(path, fault)

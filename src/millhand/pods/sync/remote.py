@@ -10,7 +10,9 @@ Each message has one answer, in order; an answer with ``error`` says why it was 
     digests  paths                            digests
     missing  paths                            missing
     prepare  path                             digests of the blocks that an earlier session left
-    sign     path, rule                       the groups of a file
+    probe    path, blocks                     the digests of some of its blocks
+    base     path, count                      copy the old file's first blocks to their place; their digests
+    sign     path, rule, start                the groups of a file from there on
     sums     path                             the digests of its blocks, size, mtime_ns
     pieces   path, rule, ranges               the pieces of some groups
     small    rows, sizes, bytes               errors, one for each file that failed
@@ -155,10 +157,23 @@ class Agent:
         """Take over what an earlier session left of a file."""
         return {}, b"".join(self._store.prepare(path))
 
-    def on_sign(self, payload: bytes, path: str, rule: list[Any]) -> Answer:
+    def on_probe(self, payload: bytes, path: str, blocks: list[int]) -> Answer:
+        """The digests of some blocks of a file."""
+        fd = self._root.open(path)
+        try:
+            found = [hashlib.sha256(cutting.read_at(fd, int(block) * BLOCK, BLOCK)) for block in blocks]
+        finally:
+            os.close(fd)
+        return {}, b"".join(one.digest() for one in found)
+
+    def on_base(self, payload: bytes, path: str, count: int) -> Answer:
+        """Begin a file with the first blocks of the one that is there."""
+        return {}, b"".join(self._store.copy_base(path, count))
+
+    def on_sign(self, payload: bytes, path: str, rule: list[Any], start: int = 0) -> Answer:
         """How a file is cut into groups."""
         with open(self._root.open(path), "rb", buffering=0) as file:
-            return {}, cutting.pack_groups(list(cutting.groups(file, _rule(rule))))
+            return {}, cutting.pack_groups(list(cutting.groups(file, _rule(rule), start)))
 
     def on_sums(self, payload: bytes, path: str) -> Answer:
         """The digests of a file's blocks, and its size and time before they were taken."""

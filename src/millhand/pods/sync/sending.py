@@ -17,12 +17,12 @@ class Larges:
         self._transfer = transfer
         self._broken: list[Large] = []
 
-    def send(self, entry: Entry, old: bool, parts: bool) -> None:
-        """Send a file; ``old``: there is one to copy from; ``parts``: a broken session left something."""
+    def send(self, entry: Entry, old: int, parts: bool) -> None:
+        """Send a file; ``old``: bytes of the one to copy from; ``parts``: a broken session left something."""
         large = Large(self._transfer, entry, self._broken.append)
         self._tried(large, old, self._held(entry) if parts else [])
 
-    def _tried(self, large: Large, old: bool, held: list[bytes]) -> None:
+    def _tried(self, large: Large, old: int, held: list[bytes]) -> None:
         try:
             self._send(large, old, held)
         except (OSError, RefusedError) as error:
@@ -36,11 +36,12 @@ class Larges:
         packed = self._transfer.crew.call({"do": "prepare", "path": entry.path})[1]
         return [packed[at : at + 32] for at in range(0, len(packed), 32)]
 
-    def _send(self, large: Large, old: bool, held: list[bytes]) -> None:
+    def _send(self, large: Large, old: int, held: list[bytes]) -> None:
         for attempt in range(TRIES):
             with large.opened() as file:
-                plan = large.plan(file) if old and not attempt else None
-                if large.pass_over(file, held, plan):
+                base = large.base(file, 0 if held or attempt else old)
+                plan = large.plan(file, base.first) if old and not attempt else None
+                if large.pass_over(file, held or base.there, plan, base):
                     return large.seal()
             self._transfer.report.again += 1
             self._transfer.crew.drain()  # an old block must not come after its new one
@@ -52,7 +53,7 @@ class Larges:
         for _ in range(TRIES):
             broken, self._broken[:] = list(self._broken), []
             for large in broken:
-                self._tried(large, False, large.arrived())
+                self._tried(large, 0, large.arrived())
             self._transfer.crew.drain()
         for large in self._broken:
             self._transfer.found(refused(large.path, "it does not arrive as it was sent", "sync.mismatch"))

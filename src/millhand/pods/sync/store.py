@@ -13,10 +13,11 @@ import hashlib
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from millhand.pods.sync.folders import Entry, Folder, Root, stamp_of
-from millhand.pods.sync.hashes import BLOCK, Hashes
+from millhand.pods.sync.hashes import BLOCK, Hashes, fill
 from millhand.pods.sync.names import WINDOWS, RefusedError, link_fault
 from millhand.pods.sync.parts import Part, adopt, others, part_name, sweep, umask, write_whole
 
@@ -87,6 +88,26 @@ class Store:
             except OSError as error:
                 self._give_up(path, error)
                 raise
+
+    def copy_base(self, path: str, count: int) -> list[bytes]:
+        """Begin a file with at most ``count`` whole blocks of the one it is to replace; their digests."""
+        fd = self.root.open(path)
+        try:
+            with self._lock, open(fd, "rb", buffering=0, closefd=False) as file:
+                return list(self._copied(path, file, count))
+        except OSError as error:
+            self._give_up(path, error)
+            raise
+        finally:
+            os.close(fd)
+
+    def _copied(self, path: str, file: Any, count: int) -> Iterator[bytes]:
+        buffer = memoryview(bytearray(BLOCK))
+        for index in range(count):
+            if fill(file, buffer) < BLOCK:
+                return
+            self._write(path, index, buffer)
+            yield hashlib.sha256(buffer).digest()
 
     def _write(self, path: str, first: int, view: memoryview) -> None:
         part = self._part(path)

@@ -84,7 +84,7 @@ class Transfer:
         self._progress: Progress = progress or Quiet()
         self._lock = threading.Lock()
         self._began = time.monotonic()
-        self._bytes = 0
+        self._bytes = self._suspected = 0
         self._trip_s: float | None = None
 
     def __enter__(self) -> Transfer:
@@ -125,28 +125,40 @@ class Transfer:
         if self.choice.dry_run:
             self.report.planned.append(Planned(action, path, size))  # type: ignore[arg-type]
         elif action in ("new", "changed"):
-            self._bytes += size
             self._progress.total(1, size)
-            self._widen()
 
-    def measure(self, size: int) -> None:
-        """Measure the round trip, once, if ``size`` bytes are to be carried; while nothing is on the way."""
-        if self._trip_s is None and size >= _MUCH and self.choice.lanes is None:
-            self._trip_s = self._ping()
-            if _FAR_S <= self._trip_s < 2 * _FAR_S:  # or was only somebody busy?
-                self._trip_s = min(self._trip_s, self._ping())
+    def expect(self, size: int) -> None:
+        """So many more bytes are to be carried: open more lanes when it is much and the other end is far."""
+        self._bytes += size
+        if self._bytes < _MUCH or self.choice.dry_run:
+            return
+        if self._trip_s is None and self.choice.lanes is None:
+            self._trip_s = self._measured()
+        self._widen(self._trip_s or 0.0)
+
+    def suspect(self, size: int) -> None:
+        """So many bytes may have to be carried: open more lanes at once where they will help for certain."""
+        self._suspected += size
+        trip_s = self.crew.leader.trip_s
+        if self._suspected >= 4 * _MUCH and trip_s is not None and not self.choice.dry_run:
+            self._widen(trip_s)
+
+    def _measured(self) -> float:
+        """A round trip; while nothing is on the way."""
+        trip_s = self.crew.leader.trip_s
+        trip_s = self._ping() if trip_s is None else trip_s
+        if _FAR_S <= trip_s < 2 * _FAR_S:  # or was only somebody busy?
+            trip_s = min(trip_s, self._ping())
+        return trip_s
 
     def _ping(self) -> float:
         asked_s = time.monotonic()
         self.crew.call({"do": "ping"})
         return time.monotonic() - asked_s
 
-    def _widen(self) -> None:
-        """Open more lanes when there is much to carry and the other end is far."""
-        if self._bytes >= _MUCH:
-            trip_s = self._trip_s or 0.0
-            wanted = 1 if trip_s < _FAR_S else 4 if trip_s < 0.1 else 8
-            self.crew.grow(self.choice.lanes or wanted)
+    def _widen(self, trip_s: float) -> None:
+        wanted = 1 if trip_s < _FAR_S else 4 if trip_s < 0.1 else 8
+        self.crew.grow(self.choice.lanes or wanted)
 
     def squeeze(self) -> bool:
         """Whether what is sent now is to be compressed."""
@@ -233,9 +245,10 @@ class Orders:
         """Add one."""
         self._orders[name].append([name, *arguments])
 
-    def messages(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """All of it."""
-        every = [order for orders in self._orders.values() for order in orders]
+    def messages(self, *names: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """All of those names, which are not given again."""
+        every = [order for name in names for order in self._orders[name]]
+        self._orders.update({name: [] for name in names})
         for start in range(0, len(every), 4000):
             yield {"do": "apply"}, pack(every[start : start + 4000])
 
