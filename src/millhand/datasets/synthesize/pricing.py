@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from millhand.datasets.synthesize.options import Options, Pair, Purpose
 from millhand.datasets.synthesize.prompts import Ask, request
 from millhand.datasets.synthesize.quota import asks, rewording
 from millhand.endpoint.cache import FILE, AnswerCache
+from millhand.endpoint.order import Request
 
 # Tokens a character, in the middle of what tokenizers of today take: about 0.6 (o200k) to 1.1 (cl100k)
 # for a syllable of Hangul, a quarter to a half for other signs. A reply's items, in tokens, are what
@@ -69,30 +71,47 @@ def price(options: Options, pieces: Iterable[Piece], *, cache: Path | None = Non
         answers.close()
 
 
+@dataclass
+class _Sum:
+    """Requests still to be sent, with what they and their answers come to."""
+
+    requests: int = 0
+    cached: int = 0
+    items: int = 0
+    characters: int = 0
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+
+    def add(self, ask: Ask, asked: Request, options: Options, times: int) -> None:
+        """Count a request that is sent so many times, each time with other words."""
+        self.requests += times
+        self.characters += times * asked.characters
+        self.tokens_in += times * _tokens(msgspec.json.encode(asked.body).decode())
+        self.tokens_out += times * (_REPLY + _OUT[ask.purpose] * _replies(ask, options))
+
+
 def _priced(options: Options, pieces: Iterable[Piece], model: str, answers: AnswerCache | None) -> Price:
-    requests = cached = items = characters = 0
-    tokens_in = tokens_out = 0.0
+    total = _Sum()
     for ask, times in _all(pieces, options):
-        items += times * (len(options.levels) if ask.original else ask.count)
+        total.items += times * ask.count
         asked = request(ask, options, model)
         if answers is not None and ask.original is None and answers.get(asked.key) is not None:
-            cached += 1
-            continue
-        requests += times
-        characters += times * asked.characters
-        tokens_in += times * _tokens(msgspec.json.encode(asked.body).decode())
-        tokens_out += times * (_REPLY + _OUT[ask.purpose] * _replies(ask, options))
+            total.cached += 1
+        else:
+            total.add(ask, asked, options, times)
     rate, basis = _measured(answers, model)
-    tokens_in = characters * rate if rate else tokens_in
-    usd = _usd(options, tokens_in, tokens_out)
-    rounds = 1 + options.regenerate
+    return _price(options, total, total.characters * rate if rate else total.tokens_in, basis)
+
+
+def _price(options: Options, total: _Sum, tokens_in: float, basis: str) -> Price:
+    usd, rounds = _usd(options, tokens_in, total.tokens_out), 1 + options.regenerate
     return Price(
-        requests=requests,
-        requests_at_most=requests * rounds,
-        cached=cached,
-        items=items,
+        requests=total.requests,
+        requests_at_most=total.requests * rounds,
+        cached=total.cached,
+        items=total.items,
         tokens_in=round(tokens_in),
-        tokens_out=round(tokens_out),
+        tokens_out=round(total.tokens_out),
         usd=usd,
         usd_at_most=None if usd is None else round(usd * rounds, 4),
         basis=basis,
