@@ -87,7 +87,7 @@ class Manual(NamedTuple):
     lines: list[str]
 
 
-class Pages(BaseDocTemplate):  # type: ignore[misc]
+class Pages(BaseDocTemplate):
     """Lays the pages out; tells the table of contents and the bookmarks of each chapter."""
 
     def __init__(self, path: Path, facts: dict[str, str]) -> None:
