@@ -60,9 +60,7 @@ def _write(registry: Registry, built: Built, path: Path, *, as_json: bool) -> No
         return
     if sheet.long:
         say(f"{sheet.long:,} cells are longer than Excel keeps: correct those rows in another program.")
-    say(
-        f"Wrote {path}: {sheet.lines:,} rows. Change questions and answers, write x under delete to leave one out."
-    )
+    say(f"Wrote {path}: {sheet.lines:,} rows. Change question and answer; x under delete leaves a row out.")
     say(f"Next: millhand data review {built.datasets[0].name} --in {path}")
 
 

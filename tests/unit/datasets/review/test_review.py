@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import openpyxl
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -112,6 +113,19 @@ def test_a_file_saved_by_korean_excel(built: Built, tmp_path: Path) -> None:
     assert built.take(tmp_path / "2.csv").counts == {"corrected": 1, "unchanged": 9}
     built.build()
     assert built.rows()[lines[0]["question"]] == "첫 줄\n둘째 줄"
+
+
+def test_a_file_saved_as_a_spreadsheet(built: Built, tmp_path: Path) -> None:
+    built.build([*qa(), {"instruction": "값은?", "input": "", "output": "-5%"}])
+    lines = built.out(tmp_path / "1.csv")
+    book = openpyxl.Workbook()
+    book.active.append(list(lines[0]))
+    for line in lines:
+        book.active.append(list(line.values()))
+    book.active["D2"] = "고친 답입니다."
+    book.save(tmp_path / "2.xlsx")
+    assert book.active["D1"].value == "answer"
+    assert built.take(tmp_path / "2.xlsx").counts == {"corrected": 1, "unchanged": 10}
 
 
 def test_faults_are_all_listed_and_nothing_is_written(built: Built, tmp_path: Path) -> None:
