@@ -112,6 +112,8 @@ def _dataset_tags(facts: DatasetFacts) -> Iterable[str]:
     yield facts.format
     if facts.ranking:
         yield "preference"
+    if any(step.name == "generate" for step in facts.steps):
+        yield "synthetic"
 
 
 def _model_index(facts: ModelFacts) -> list[dict[str, Any]]:

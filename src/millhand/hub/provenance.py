@@ -10,6 +10,8 @@ from millhand.hub.markdown import code, paragraphs, plain, table
 from millhand.hub.phrases import count, dataset_link, link, listed, model_link, overrides_text
 from millhand.llamafactory.yaml import dump_value
 
+_PRIVATE_OPTIONS = frozenset({"url", "key"})
+
 
 def built_with(base: Base) -> str:
     """What a base's licence wants to stand where people see it: ``Built with Llama``."""
@@ -42,7 +44,7 @@ def _origins(files: Sequence[tuple[str, str, Origin]]) -> str:
         [plain(name), code(o.name), count(o.rows), _said(o.licence or licence), code(o.sha256)]
         for name, licence, o in files
     )
-    header = ("dataset", "file", "rows", "licence", "SHA-256")
+    header = ("dataset", "file", "rows or parts", "licence", "SHA-256")
     return paragraphs("What the rows were made from:", table(header, rows)) if files else ""
 
 
@@ -95,7 +97,13 @@ def _dropped(step: Step) -> str:
 
 
 def _options(step: Step) -> str:
-    return code(dump_value(step.options)) if step.options else ""
+    """The options that are set; where a model was asked is its maker's own matter."""
+    kept = {
+        name: value
+        for name, value in step.options.items()
+        if name not in _PRIVATE_OPTIONS and (value or value is False)
+    }
+    return code(dump_value(kept)) if kept else ""
 
 
 def dataset_licence(facts: DatasetFacts) -> str:

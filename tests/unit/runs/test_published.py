@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from millhand.datasets.add import AddOptions, add_dataset
+from millhand.datasets.built import Built, SourceReport, StepReport, write_built
+from millhand.datasets.definition import Definition, SourceFile
 from millhand.datasets.registry import Registry
+from millhand.datasets.steps.base import Tally
 from millhand.errors import UsageError
 from millhand.hub.card import dataset_card, model_card
 from millhand.hub.facts import Evaluation, Loss
@@ -253,3 +256,38 @@ def test_a_dataset_made_by_hand_has_few_facts_and_a_card(workspace: Workspace) -
         ("instruction", "input", "output"),
     )
     assert "Its licence is not known." in dataset_card(facts)
+
+
+def test_a_built_datasets_facts_tell_its_parts_its_sources_licences_and_its_steps(
+    workspace: Workspace,
+) -> None:
+    folder = workspace.registry / "manual"
+    folder.mkdir()
+    file = SourceFile(path="docs/manual.pdf", sha256="ab" * 32, bytes=9, rows=5)
+    parts = {"manual": "rows.jsonl", "manual_validation": "validation.jsonl"}
+    made = []
+    for number, (name, rows) in enumerate(parts.items(), 3):
+        (folder / rows).write_text(
+            '{"instruction": "문은?", "input": "", "output": "저녁에 닫는다."}\n' * number
+        )
+        columns = ("instruction", "input", "output")
+        known = {"licence": "CC0-1.0", "description": "설비", "file": f"manual/{rows}"}
+        made.append(Definition(name, (file,), "alpaca", "alpaca", columns, number, "cd" * 32, **known))
+    tally = Tally(came=5, went=4, dropped={"too short": 1})
+    options: dict[str, object] = {"generator": "outline", "url": "http://10.0.0.9", "seed": 0, "exact": False}
+    built = Built(
+        key="k", datasets=tuple(made), sources=(SourceReport(file, "KOGL Type 1", 5),),
+        steps=(StepReport("generate", options, tally),),
+    )  # fmt: skip
+    write_built(folder / "build.json", built)
+    (folder / "dataset.yaml").write_text("name: manual\nlicence: CC0-1.0\nsources: []\nsteps: []\n")
+    facts = dataset_facts(workspace, "manual", repository="kim/manual")
+    assert [(s.name, s.path, s.rows) for s in facts.splits] == [
+        ("train", "rows.jsonl", 3),
+        ("validation", "validation.jsonl", 4),
+    ]
+    assert (facts.rows, facts.origins[0].name, facts.origins[0].licence) == (7, "manual.pdf", "KOGL Type 1")
+    card = dataset_card(facts)
+    assert "| `generate` | 5 | 4 | 0 | 1 too short | `{exact: false, generator: outline}` |" in card
+    assert "10.0.0.9" not in card
+    assert "- synthetic" in card
