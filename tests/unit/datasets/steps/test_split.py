@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millhand.datasets.pieces import Piece
+from millhand.datasets.steps import split
 from millhand.datasets.steps.quotas import Group, deal
 from millhand.datasets.steps.split import STEP
+from millhand.errors import MillhandError
 from tests.unit.datasets.steps.making import Ran, passage, record
 
 
@@ -152,6 +154,14 @@ def test_records_that_say_the_same_stay_together() -> None:
     assert len(where) == 30
     assert _counts(ran) == (72, 9, 9)
     assert (ran.tally.counts["same text in two splits"], ran.findings) == (0, [])
+
+
+def test_a_group_in_two_splits_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [msgspec.structs.replace(piece, cluster="same") for piece in _documents(20)]
+    assert len({piece.split for piece in Ran(STEP, pieces).pieces}) == 1
+    monkeypatch.setattr(split._Joined, "join", lambda *_: None)
+    with pytest.raises(MillhandError, match="what belongs to it into"):
+        Ran(STEP, pieces)
 
 
 def test_one_document_is_told_of() -> None:
