@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millhand.datasets.pieces import Piece
-from millhand.datasets.steps import split
+from millhand.datasets.steps import split as step
 from millhand.datasets.steps.quotas import Group, deal
 from millhand.datasets.steps.split import STEP
 from millhand.errors import MillhandError
@@ -159,7 +159,7 @@ def test_records_that_say_the_same_stay_together() -> None:
 def test_a_group_in_two_splits_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = [msgspec.structs.replace(piece, cluster="same") for piece in _documents(20)]
     assert len({piece.split for piece in Ran(STEP, pieces).pieces}) == 1
-    monkeypatch.setattr(split._Joined, "join", lambda *_: None)
+    monkeypatch.setattr(step._Joined, "join", lambda *_: None)
     with pytest.raises(MillhandError, match="what belongs to it into"):
         Ran(STEP, pieces)
 
