@@ -1,4 +1,4 @@
-"""Takes out of a text what belongs to the machine that it was written on: paths, its name, access keys.
+"""Takes out of a text what belongs to the machine that it was written on: paths and access keys.
 
 A card and a config that is published name files by their last part only: the folders above hold a user's
 name more often than not.
@@ -7,7 +7,6 @@ name more often than not.
 from __future__ import annotations
 
 import getpass
-import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -36,19 +35,25 @@ _HOMES = frozenset({"home", "users", "root", "mnt", "media", "volumes"})
 
 
 def machine_words(*folders: Path) -> tuple[str, ...]:
-    """What names this machine and its user in a text: their folders, and the machine's own name."""
-    places = [str(path) for folder in (Path.home(), *folders) for path in {folder, folder.resolve()}]
-    places = [place for place in places if len(Path(place).parts) > 1 and place != "/root"]
-    host = platform.node().split(".")[0]
-    hosts = [host] if len(host) > 3 and host.casefold() != "localhost" else []
-    return tuple(sorted({*places, *hosts}, key=len, reverse=True))
+    """What names this machine's user in a text: the home folder and those given, longest first."""
+    found = {str(path) for folder in (Path.home(), *folders) for path in {folder, folder.resolve()}}
+    places = {place for place in found if len(Path(place).parts) > 1 and place != "/root"}
+    places |= {place.replace("\\", "/") for place in places}
+    return tuple(sorted(places, key=len, reverse=True))
+
+
+def words_pattern(words: Iterable[str]) -> re.Pattern[str] | None:
+    """What finds words as a whole, a path also right behind a letter; None for no words."""
+    whole = [
+        (r"(?<!\w)" if word[0].isalnum() else "") + re.escape(word) + r"(?!\w)" for word in words if word
+    ]
+    return re.compile("|".join(whole), re.I) if whole else None
 
 
 def without_machine(text: str, private: Iterable[str] = ()) -> str:
     """The text without paths of a machine, without the words of ``private`` and without access keys."""
-    for word in private:
-        if word and word.casefold() in text.casefold():
-            text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", HIDDEN, text, flags=re.I)
+    wanted = words_pattern(private)
+    text = wanted.sub(HIDDEN, text) if wanted else text
     if _WHOLE.match(text):
         return _last_part(text)
     return masked(_PATH.sub(HIDDEN, text))

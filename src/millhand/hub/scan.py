@@ -14,6 +14,7 @@ import orjson
 
 from millhand.errors import Finding
 from millhand.hub.leaks import Group, find_leaks, find_secrets
+from millhand.hub.redact import words_pattern
 
 SHOWN = 3  # rows that are named of one kind in one file; the rest are counted
 _BATCH = 1024
@@ -64,13 +65,13 @@ def scan_file(name: str, path: Path) -> Iterator[Finding]:
 
 
 def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Finding]:
-    """Find where a file names this machine: its user's folder, the workspace's, its own name.
+    """Find where a file holds words that belong to this machine: its user's folder, the workspace's, secrets.
 
     Rows of data are left out: what they say of folders is what they are about.
     """
-    if _is_passed_over(name) or path.suffix in _ROWS or not words:
+    wanted = words_pattern(words)
+    if _is_passed_over(name) or path.suffix in _ROWS or wanted is None:
         return
-    wanted = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words if word), re.I)
     places = ((line.number, wanted.search(line.text)) for line in read_lines(path))
     first = next((number for number, found in places if found), None)
     if first is not None:
@@ -79,7 +80,7 @@ def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Find
             severity="error",
             file=name,
             line=first,
-            message="It names a folder of this machine, or the machine.",
+            message="It names a folder of this machine, or holds a secret of the workspace.",
             why="It tells strangers a user's name, and is found nowhere else.",
             mend=f"Name files relative to the workspace in the config. {_open('local-path', name)}",
         )

@@ -5,6 +5,7 @@ Nothing here asks the network or a pod: all that is told lies in the workspace.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _CURVES = ("training_loss.png", "training_eval_loss.png")
 _LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 _README = "README.md"
 _SHORTEST_SECRET = 8
+_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASS|PWD|CREDENTIAL", re.I)
 
 
 def model_facts(
@@ -122,10 +124,11 @@ def licence_files(workspace: Workspace, run: Run) -> list[Path]:
 
 
 def private_words(workspace: Workspace) -> tuple[str, ...]:
-    """What no card and no file may hold: this machine's folders and name, and the secrets of .env."""
+    """What no card and no file may hold: folders of this machine, and the secrets of .env by their names."""
     path = workspace.root / ".env"
     settings = parse_env(path.read_text(encoding="utf-8-sig", errors="replace")) if path.is_file() else {}
-    secret = [value for value in settings.values() if len(value) >= _SHORTEST_SECRET]
+    named = (value for name, value in settings.items() if _SECRET.search(name))
+    secret = [value for value in named if len(value) >= _SHORTEST_SECRET]
     return (*machine_words(workspace.root), *sorted(secret, key=len, reverse=True))
 
 

@@ -181,15 +181,20 @@ def test_a_bases_card_tells_its_licence(workspace: Workspace, run: Run) -> None:
 
 def test_nothing_of_this_machine_and_no_secret_is_in_what_is_told(workspace: Workspace, run: Run) -> None:
     with (workspace.root / ".env").open("a") as env:
-        env.write(f"RUNPOD_API_KEY={KEY}\nTEAM_WORD=correct-horse-battery\n")
+        env.write(f"RUNPOD_API_KEY={KEY}\nTEAM_PASSWORD=correct-horse-battery\nMODEL=org/base-model\n")
     path = workspace.outputs / "qa" / "millhand_run.json"
     trained = json.loads(path.read_text())
-    trained["config"] |= {"run_name": f"see {KEY}", "hub_token": "short1", "x": "say correct-horse-battery"}
+    trained["config"] |= {
+        "run_name": f"see {KEY}",
+        "hub_token": "short1",
+        "x": f"할 말은{workspace.root}/x correct-horse-battery",
+    }
     write(path, trained)
     card = model_card(model_facts(workspace, run))
     for secret in (str(workspace.root), f"{Path.home()}/", KEY, "short1", "correct-horse-battery"):
         assert secret not in card
     assert "correct-horse-battery" in private_words(workspace)
+    assert "org/base-model" not in private_words(workspace)
 
 
 def test_what_rented_pods_cost_is_added_up(workspace: Workspace, run: Run) -> None:
