@@ -16,6 +16,7 @@ from millhand.errors import MissingPackageError
 
 Relation: TypeAlias = Literal["same", "alike", "other"]
 WIDTH = 5
+_SHORT = 1000  # the shingles of more take 0.1 MB and up, so fewer of them are held at once
 _EDITED_FROM = 50  # in a shorter text a few edits are another statement
 # One character in twenty edited leaves (1 - 5 * 0.05) / (1 + 5 * 0.05) of the shingles.
 EDITED_JACCARD = 0.59
@@ -33,10 +34,16 @@ def folded(text: str) -> str:
     return flat[start:end]
 
 
-@lru_cache(4096)
 def shingles(text: str) -> frozenset[str]:
     """The different pieces of five characters of ``text``; a shorter text is one piece."""
+    return _of_short(text) if len(text) <= _SHORT else _of_long(text)
+
+
+def _cut(text: str) -> frozenset[str]:
     return frozenset(text[at : at + WIDTH] for at in range(max(1, len(text) - WIDTH + 1)))
+
+
+_of_short, _of_long = lru_cache(1024)(_cut), lru_cache(16)(_cut)
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:

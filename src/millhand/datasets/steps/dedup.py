@@ -10,7 +10,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
-from itertools import islice
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -31,7 +30,9 @@ from millhand.text.shingles import (
 )
 
 By: TypeAlias = Literal["all", "question", "answer"]
-_BATCH = 500
+_BATCH, _BATCH_CHARS = 500, 500_000
+# A longer text is only compared exactly: its shingles would take tens of megabytes.
+_LONGEST = 100_000
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,16 +99,32 @@ def _need(options: Options) -> None:
 def signed(options: Options, pieces: Iterable[Piece]) -> Iterator[tuple[str, str, str]]:
     """Of each piece a hash of what is compared, its signature in base64, and the cluster it came with.
 
-    The hash is empty where there is nothing to compare, the signature where there is less than a shingle.
+    The hash is empty where there is nothing to compare, the signature where a text is too short or too long.
     """
-    every = iter(pieces)
-    while batch := list(islice(every, _BATCH)):
-        texts = [compared(options.by, piece) for piece in batch]
-        long = [text for text in texts if options.near and len(text) >= WIDTH]
-        made = iter(signatures(long) if long else ())
-        for piece, text in zip(batch, texts, strict=True):
-            signature = next(made).tobytes() if options.near and len(text) >= WIDTH else b""
+    for batch in _batches((compared(options.by, piece), piece) for piece in pieces):
+        made = iter(
+            signatures([text for text, _ in batch if _is_signed(options, text)]) if options.near else ()
+        )
+        for text, piece in batch:
+            signature = next(made).tobytes() if _is_signed(options, text) else b""
             yield _hash(piece, text) if text else "", b64encode(signature).decode(), piece.cluster
+
+
+def _is_signed(options: Options, text: str) -> bool:
+    return options.near and WIDTH <= len(text) <= _LONGEST
+
+
+def _batches(texts: Iterable[tuple[str, Piece]]) -> Iterator[list[tuple[str, Piece]]]:
+    """Batches that take about the same memory each."""
+    batch, size = list[tuple[str, Piece]](), 0
+    for text, piece in texts:
+        batch.append((text, piece))
+        size += len(text)
+        if len(batch) == _BATCH or size >= _BATCH_CHARS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def compared(by: By, piece: Piece) -> str:

@@ -147,6 +147,12 @@ def test_the_same_words_under_another_heading_are_two() -> None:
     assert ran(given).ids == ["p0", "p1"]
 
 
+def test_a_very_long_text_is_compared_exactly_only() -> None:
+    text = "가나다라마바사 " * 20_000
+    given = [passage(text, id="p1"), passage(text + "아", id="p2"), passage(text.strip() + ".", id="p3")]
+    assert ran(given).ids == ["p1", "p2"]
+
+
 def test_pieces_without_text_are_left_alone() -> None:
     given = [passage("", id="p1"), passage("…", id="p2"), passage("가", id="p3")]
     assert ran(given).ids == ["p1", "p2", "p3"]
