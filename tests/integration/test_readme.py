@@ -15,12 +15,17 @@ from pathlib import Path
 import pytest
 
 from millhand.demo import spreadsheet
+from tests.hub_fake import FakeHub
+from tests.hub_fake.fixtures import environment as on_loopback
+from tests.hub_fake.server import serving
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.ko.md")
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 # The environment that the tests run in was made by these; and `make test` is what runs the tests.
 ELSEWHERE = {"make test", "pip install .", "millhand install"}
+
+ANSWER = "A: 보통 200~300km마다 닦고, 비를 맞으면 바로 닦으세요."
 
 pytestmark = pytest.mark.real
 
@@ -31,14 +36,22 @@ def commands(readme: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def walk_through(readme: str) -> list[str]:
+STARTS = ("millhand init bikes", "make data", "millhand up l4 --dry-run", "millhand push dataset bicycle")
+
+
+def parts(readme: str) -> list[list[str]]:
+    """The commands from each start to the next."""
     lines = commands(readme)
-    return lines[lines.index("millhand init bikes") : lines.index("millhand up l4 --dry-run")]
+    starts = [next(n for n, line in enumerate(lines) if line.startswith(start)) for start in STARTS]
+    return [lines[one:next_] for one, next_ in zip(starts, [*starts[1:], len(lines)], strict=True)]
+
+
+def walk_through(readme: str) -> list[str]:
+    return parts(readme)[0]
 
 
 def remote_walk_through(readme: str) -> list[str]:
-    lines = commands(readme)
-    return lines[lines.index("millhand up l4 --dry-run") :]
+    return parts(readme)[2]
 
 
 def test_both_languages_say_the_same_commands_and_open_with_the_two() -> None:
@@ -50,8 +63,8 @@ def test_both_languages_say_the_same_commands_and_open_with_the_two() -> None:
 
 
 def test_every_command_is_run_by_some_test() -> None:
-    known = {*ELSEWHERE, "make run", "millhand demo", *walk_through("README.md")}
-    known |= set(remote_walk_through("README.md"))  # tests/integration/test_readme_remote.py
+    # the third part: tests/integration/test_readme_remote.py
+    known = {*ELSEWHERE, "make run", "millhand demo", *(line for part in parts("README.md") for line in part)}
     assert set(commands("README.md")) == known
 
 
@@ -67,25 +80,69 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def test_the_walk_through(tmp_path: Path) -> None:
-    shutil.copy(spreadsheet(), tmp_path / "bicycle.xlsx")
-    folder, printed = tmp_path, {}
-    *lines, last = walk_through("README.md")
+def typed(lines: list[str], folder: Path, **variables: str) -> dict[str, str]:
+    """What each line printed, typed one after the other beginning in ``folder``."""
+    printed = {}
     for line in lines:
         words = shlex.split(line)
         if words[0] == "cd":
-            folder /= words[1]
+            folder = (folder / words[1]).resolve()
             continue
-        done = subprocess.run(
-            words, cwd=folder, env=environment(), capture_output=True, text=True, check=False
-        )
+        env = {**environment(), **variables}
+        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (line, done.stderr)
         printed[line] = done.stdout
-    (answer,) = [text for line, text in printed.items() if line.startswith("millhand chat")]
-    assert "A: 보통 200~300km마다 닦고, 비를 맞으면 바로 닦으세요." in answer
-    (measured,) = [text for line, text in printed.items() if line.startswith("millhand evaluate")]
-    assert "100.0%" in measured
-    serve(shlex.split(last), folder)
+    return printed
+
+
+def only(printed: dict[str, str], start: str) -> str:
+    (text,) = [text for line, text in printed.items() if line.startswith(start)]
+    return text
+
+
+def test_the_walk_through(tmp_path: Path) -> None:
+    """The table's, and on the same workspace the documents' and the Hub's."""
+    shutil.copy(spreadsheet(), tmp_path / "bicycle.xlsx")
+    *lines, last = walk_through("README.md")
+    printed = typed(lines, tmp_path)
+    assert ANSWER in only(printed, "millhand chat")
+    assert "100.0%" in only(printed, "millhand evaluate")
+    serve(shlex.split(last), tmp_path / "bikes")
+    documents(tmp_path / "bikes")
+    publish(tmp_path)
+
+
+def documents(workspace: Path) -> None:
+    shutil.copy(ROOT / "dataset_registry/security_manual/source/manual.pdf", workspace)
+    make, *lines = parts("README.md")[1]
+    assert make == "make data"
+    printed = typed(lines, workspace)
+    assert "manual: built" in printed["millhand data build manual"]
+    assert (workspace / "review.csv").is_file()
+
+
+def publish(folder: Path) -> None:
+    hub = FakeHub(folder / "hub")
+    with serving(hub):
+        printed = typed(parts("README.md")[3], folder / "bikes", **on_loopback(hub))
+    assert hub.violations == []
+    assert ANSWER in only(printed, "millhand chat")
+
+
+def test_make_data_builds_what_ships_byte_for_byte(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("dataset_registry", "llamafactory_configs"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    made = tmp_path / "dataset_registry/security_manual"
+    before = {path.name: path.read_bytes() for path in made.glob("*.json*")}
+    assert {"rows.jsonl", "validation.jsonl", "test.jsonl", "build.json"} <= before.keys()
+    for path in made.glob("*.json*"):
+        path.unlink()
+    argv = ["make", "-o", f"{sys.prefix}/.documents", "data", f"VENV={sys.prefix}"]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {path.name: path.read_bytes() for path in made.glob("*.json*")} == before
 
 
 def serve(words: list[str], folder: Path) -> None:
