@@ -4,8 +4,9 @@
 
 Run at no distance (loopback) and at 40 ms of round-trip time (:mod:`benchmarks.far`; needs root, else that
 part is left out and said so). Millhand's times are of a process that has imported it; each of its runs dials
-anew, but where it says "live". rsync's and scp's include the start of ssh. The peers run with their defaults
-(`rsync -a`, `scp -rp`). rsync and Millhand count the bytes of their own protocols, before encryption.
+anew, but where it says "live": there the connection and the agent on the pod stay from one sync to the next.
+rsync's and scp's include the start of ssh. The peers run with their defaults (`rsync -a`, `scp -rp`). rsync
+and Millhand count the bytes of their own protocols, before encryption. The disk is at rest before each run.
 """
 
 from __future__ import annotations
@@ -15,29 +16,20 @@ import datetime
 import json
 import os
 import random
-import re
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sshd import Sshd
-
-from benchmarks.far import HOST, UnavailableError, far_host
-from millhand.pods.ssh.address import Address
-from millhand.pods.ssh.connection import Connection
-from millhand.pods.ssh.hostkeys import Pinned
-from millhand.pods.sync.lanes import Kept, Opener, agent
+from benchmarks.far import UnavailableError
+from benchmarks.places import Place, far, near, opener
+from millhand.pods.sync.lanes import Kept
 from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
-from millhand.pods.sync.report import Report
 
 MIB = 1 << 20
 Run = Callable[[], int | None]  # does it once; the bytes on the line where they are known
@@ -56,86 +48,6 @@ class Row:
     bytes: int | None
 
 
-@dataclass(frozen=True)
-class Place:
-    """A host with an sshd, and folders here and there."""
-
-    address: Address
-    fingerprint: str
-    key: Path
-    folder: Path
-    distance_ms: int
-
-    @property
-    def here(self) -> Path:
-        """The client's files."""
-        return self.folder / "here"
-
-    @property
-    def there(self) -> Path:
-        """The pod's files: the same disk, reached over the line."""
-        return self.folder / "there"
-
-    def connection(self) -> Connection:
-        """A connection that is dialled when it is used."""
-        pinned = Pinned((self.fingerprint,))
-        return Connection("pod", lambda: self.address, lambda _: pinned, python=sys.executable)
-
-    def ssh(self) -> list[str]:
-        """The options of ssh and scp."""
-        known = self.folder / "known_hosts"
-        options = [
-            "-F",
-            "none",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "LogLevel=ERROR",
-            "-o",
-            "StrictHostKeyChecking=no",
-        ]
-        return [*options, "-o", f"UserKnownHostsFile={known}", "-i", str(self.key)]
-
-    def rsync(self, source: str, target: str) -> int:
-        """Run rsync; the bytes both ways."""
-        shell = " ".join(["ssh", *self.ssh(), "-p", str(self.address.port)])
-        done = subprocess.run(
-            ["rsync", "-a", "--stats", "--no-human-readable", "-e", shell, source, target],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return sum(int(found) for found in re.findall(r"Total bytes (?:sent|received): (\d+)", done.stdout))
-
-    def scp(self, source: str, target: str) -> None:
-        """Run scp."""
-        command = ["scp", "-q", "-r", "-p", *self.ssh(), "-P", str(self.address.port), source, target]
-        subprocess.run(command, check=True)
-
-    def at(self, path: Path) -> str:
-        """A path as rsync and scp name it."""
-        return f"{self.address.host}:{path}"
-
-    def millhand(self, act: Callable[..., Report], name: str, live: Opener | None = None) -> int:
-        """Push or pull a folder; over a connection of its own, if none is given."""
-        line = self.connection()
-        try:
-            report = act(
-                live or opener(line),
-                self.here / name if act is push else self.folder / "back" / name,
-                ["."],
-                place=str(self.there / "millhand" / name if act is push else self.here / name),
-            )
-        finally:
-            line.close()
-        return report.check().sent + report.received
-
-
-def opener(connection: Connection) -> Opener:
-    """What starts agents over a connection."""
-    return lambda transport: connection.open_agent(agent(), transport=transport)
-
-
 class Measured:
     """Runs tools in turns and keeps medians."""
 
@@ -152,6 +64,7 @@ class Measured:
         for _ in range(self._rounds):
             for tool, (prepare, run) in tools.items():
                 prepare()
+                os.sync()  # what was written before is not written now
                 began = time.perf_counter()
                 sizes[tool].append(run())
                 seconds[tool].append(time.perf_counter() - began)
@@ -189,8 +102,16 @@ def _make_files(place: Place, large: int) -> None:
         path.write_bytes(os.urandom(20 << 10))
 
 
-def _clear(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _clear(place: Place, folder: Path) -> None:
+    """Let a folder be empty. Small files are moved away, not removed: for minutes an ext4 without a journal
+    looks past each inode that was freed when it makes a file, and that would be what is measured."""
+    for path in folder.rglob("*") if folder.exists() else ():
+        if path.is_file() and path.stat().st_size > MIB:
+            path.unlink()
+    if folder.exists():
+        trash = place.folder / "trash"
+        trash.mkdir(exist_ok=True)
+        folder.rename(trash / str(time.monotonic_ns()))
     folder.mkdir(parents=True)
 
 
@@ -201,11 +122,11 @@ def _first(place: Place, measured: Measured, work: str, name: str) -> None:
         work,
         {
             "rsync": (
-                lambda: _clear(there / "rsync"),
+                lambda: _clear(place, there / "rsync"),
                 lambda: place.rsync(source, place.at(there / "rsync")),
             ),
-            "scp": (lambda: _clear(there / "scp"), lambda: place.scp(source, place.at(there / "scp"))),
-            "millhand": (lambda: _clear(there / "millhand"), lambda: place.millhand(push, name)),
+            "scp": (lambda: _clear(place, there / "scp"), lambda: place.scp(source, place.at(there / "scp"))),
+            "millhand": (lambda: _clear(place, there / "millhand"), lambda: place.millhand(push, name)),
         },
     )
 
@@ -215,15 +136,15 @@ def _down(place: Place, measured: Measured) -> None:
     measured.add(
         "2,000 files of 20 KiB, down",
         {
-            "rsync": (lambda: _clear(back), lambda: place.rsync(source, str(back))),
-            "scp": (lambda: _clear(back), lambda: place.scp(source, str(back))),
-            "millhand": (lambda: _clear(back), lambda: place.millhand(pull, "small")),
+            "rsync": (lambda: _clear(place, back), lambda: place.rsync(source, str(back))),
+            "scp": (lambda: _clear(place, back), lambda: place.scp(source, str(back))),
+            "millhand": (lambda: _clear(place, back), lambda: place.millhand(pull, "small")),
         },
     )
 
 
 def _unchanged(place: Place, measured: Measured) -> None:
-    _clear(place.there)
+    _clear(place, place.there)
     everything = place.here / "all"
     everything.mkdir(exist_ok=True)
     for name in ("large", "small"):
@@ -301,64 +222,6 @@ def _edit(place: Place, measured: Measured, work: str, before: bytes, after: byt
         },
     )
     assert (place.there / "millhand" / "lines" / "rows.jsonl").read_bytes() == after
-
-
-@contextmanager
-def near(folder: Path) -> Iterator[Place]:
-    """An sshd on loopback."""
-    sshd = Sshd(folder / "sshd", "Subsystem sftp internal-sftp")
-    sshd.start()
-    try:
-        yield Place(sshd.address, sshd.fingerprint, sshd.folder / "client_key", folder, 0)
-    finally:
-        sshd.cut()
-        sshd.stop()
-
-
-@contextmanager
-def far(folder: Path, distance_ms: int) -> Iterator[Place]:
-    """An sshd on a host so far away."""
-    with far_host(distance_ms / 1000) as inside:
-        sshd = Sshd(folder / "sshd-far")
-        command = [
-            *inside,
-            shutil.which("sshd", path="/usr/sbin:/usr/bin") or "sshd",
-            "-D",
-            "-e",
-            "-f",
-            "/dev/null",
-        ]
-        for option in (
-            f"Port={sshd.port}",
-            f"ListenAddress={HOST}",
-            f"HostKey={sshd.folder / 'host_key'}",
-            f"AuthorizedKeysFile={sshd.folder / 'authorized_keys'}",
-            f"PidFile={sshd.folder / 'pid'}",
-            "StrictModes=no",
-            "UsePAM=no",
-            "UseDNS=no",
-            "MaxStartups=100",
-            "Subsystem=sftp internal-sftp",
-            "SetEnv=SHLVL=2",  # as near: bash does not read what the user has in ~/.bashrc
-        ):
-            command += ["-o", option]
-        with (sshd.folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stderr=log)
-        try:
-            _wait_for(HOST, sshd.port)
-            address = replace(sshd.address, host=HOST)
-            yield Place(address, sshd.fingerprint, sshd.folder / "client_key", folder, distance_ms)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _wait_for(host: str, port: int) -> None:
-    for _ in range(100):
-        with suppress(OSError), socket.create_connection((host, port), timeout=1):
-            return
-        time.sleep(0.1)
-    raise UnavailableError("the far sshd does not answer")
 
 
 def line(row: Row) -> str:

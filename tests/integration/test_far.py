@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.far import UnavailableError
-from benchmarks.sync import Place, far
+from benchmarks.places import Place, far
 
 from tests.integration.conftest import Bench
 
