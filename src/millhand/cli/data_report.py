@@ -10,6 +10,7 @@ import click
 from millhand.cli.output import json_option, print_json, say
 
 if TYPE_CHECKING:
+    from millhand.datasets.report.markup import counted
     from millhand.datasets.report.page import Report
 
 _EPILOG = """\b
@@ -34,6 +35,7 @@ def report(
 ) -> None:
     """Write a page on the built dataset NAME: sources, steps, lengths, splits and proof, rows."""
     from millhand.datasets.registry import Registry
+    from millhand.datasets.report.markup import counted
     from millhand.datasets.report.page import FILE, make_report, render
     from millhand.datasets.standing import find_built, name_of
     from millhand.files import write_text
@@ -51,7 +53,9 @@ def report(
         print_json({"file": workspace.relative(path), **_facts(made)})
     else:
         click.echo(workspace.relative(path))
-        say(f"{made.facts.total:,} rows, {len(built.findings):,} findings. Open it in a browser.")
+        say(
+            f"{counted(made.facts.total, 'row')}, {counted(len(built.findings), 'finding')}. Open it in a browser."
+        )
 
 
 def _facts(made: Report) -> dict[str, Any]:

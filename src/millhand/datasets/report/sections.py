@@ -102,10 +102,10 @@ def duplicates(built: Built, facts: Facts) -> Html:
     """What was dropped as the same, and what is still there twice."""
     step = step_called(built, "dedup")
     checks = [
-        _check(facts.same_rows == 0, f"{facts.same_rows:,} rows say the same as another one"),
+        _check(facts.same_rows == 0, f"rows that say the same as another one: {facts.same_rows:,}"),
         _check(
             facts.same_questions == 0,
-            f"{facts.same_questions:,} questions stand twice with different answers",
+            f"questions that stand twice, with different answers: {facts.same_questions:,}",
         ),
     ]
     if step is None:
@@ -153,7 +153,7 @@ def personal(built: Built, facts: Facts) -> Html:
 
 def _personal_told(step: StepReport | None, facts: Facts, found: int) -> str:
     left = facts.personal.total()
-    after = f" {left:,} are left in the rows." if left else " None is left in the rows."
+    after = f" Left in the rows: {left:,}." if left else " None is left in the rows."
     if step is None:
         return "The recipe has no step pii: sources were not searched." + after
     deeds = {"mask": "masked", "drop": "dropped with their passages", "report": "only counted"}
@@ -171,29 +171,30 @@ def splits(built: Built, facts: Facts) -> Html:
         if step
         else "The recipe has no step split: all rows are for training."
     )
-    counted = step.tally.counts if step else {}
-    chips = [chip(count, name) for name, count in counted.items() if "in two splits" not in name and count]
-    checks = el("ul", *_proof(by, facts, counted), class_="checks")
+    counts = step.tally.counts if step else {}
+    chips = [chip(count, name) for name, count in counts.items() if "in two splits" not in name and count]
+    checks = el("ul", *_proof(by, facts, counts), class_="checks")
     return section("splits", "Splits", el("p", told), drawn, checks, el("div", *chips, class_="chips"))
 
 
-def _proof(by: str, facts: Facts, counted: Mapping[str, int]) -> Iterator[Html]:
+def _proof(by: str, facts: Facts, counts: Mapping[str, int]) -> Iterator[Html]:
     parted = {"section": ("document",), "record": ("document", "section")}.get(by, ())
     for name, crossing in (("document", facts.documents), ("section", facts.sections)):
         yield _crossing(name, crossing, meant=name in parted)
     yield _crossing("row", facts.texts, meant=False)
-    if "clusters of near duplicates" in counted:
-        over = counted.get("clusters in two splits", 0)
-        yield _check(
-            over == 0, f"{over:,} of {counted['clusters of near duplicates']:,} clusters stand in two splits"
-        )
-    yield _check(facts.without_source == 0, f"{facts.without_source:,} rows do not say where they come from")
+    if "clusters of near duplicates" in counts:
+        over = counts.get("clusters in two splits", 0)
+        every = counts["clusters of near duplicates"]
+        yield _check(over == 0, f"clusters of near duplicates in two splits: {over:,} of {every:,}")
+    yield _check(
+        facts.without_source == 0, f"rows that do not say where they come from: {facts.without_source:,}"
+    )
 
 
 def _crossing(name: str, crossing: Crossing, *, meant: bool) -> Html:
-    told = f"{len(crossing.crossed):,} of {len(crossing.seen):,} different {name}s stand in two splits"
+    told = f"{name}s in two splits: {len(crossing.crossed):,} of {len(crossing.seen):,}"
     if meant and crossing.crossed:
-        return _mark("info", "·", f"{told}: the recipe parts them on purpose")
+        return _mark("info", "·", f"{told}; the recipe parts them on purpose")
     return _check(not crossing.crossed, told)
 
 
@@ -210,7 +211,7 @@ def findings(built: Built) -> Html:
     every = built.findings
     if not every:
         return section("findings", "Findings", el("p", "Nothing was wrong."))
-    told = f"{len(every):,} things to look at, in the order in which they were met."
+    told = f"{counted(len(every), 'thing')} to look at, in the order in which they were met."
     shown = [_finding(finding) for finding in every[:_MOST_FINDINGS]]
     if len(every) > _MOST_FINDINGS:
         shown.append(el("p", f"… and {len(every) - _MOST_FINDINGS:,} more in build.json.", class_="quiet"))

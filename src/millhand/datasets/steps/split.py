@@ -238,7 +238,7 @@ def _finding(name: str, message: str, options: Options) -> Finding:
         why="What is learned and what it is tested with must not share a source; so no group is parted.",
         mend=f"Add documents, or let smaller parts stay whole: {finer}."
         if finer
-        else "Run `dedup` before `split`, or add rows.",
+        else "Rows that are alike stay together: `related` in `dedup` says how alike. Or add rows.",
     )
 
 
