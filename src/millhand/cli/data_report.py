@@ -10,7 +10,6 @@ import click
 from millhand.cli.output import json_option, print_json, say
 
 if TYPE_CHECKING:
-    from millhand.datasets.report.markup import counted
     from millhand.datasets.report.page import Report
 
 _EPILOG = """\b
@@ -53,9 +52,8 @@ def report(
         print_json({"file": workspace.relative(path), **_facts(made)})
     else:
         click.echo(workspace.relative(path))
-        say(
-            f"{counted(made.facts.total, 'row')}, {counted(len(built.findings), 'finding')}. Open it in a browser."
-        )
+        told = counted(made.facts.total, "row"), counted(len(built.findings), "finding")
+        say(f"{', '.join(told)}. Open it in a browser.")
 
 
 def _facts(made: Report) -> dict[str, Any]:
