@@ -64,6 +64,7 @@ def _timed(argv: list[str], folder: Path, environ: Mapping[str, str], files: Pat
     """Seconds and the peak of memory in MB of a process that must end well."""
     for path in files.iterdir():
         path.touch()
+    os.sync()  # what the one before left to be written is not this one's to wait for
     began = time.monotonic()
     process = subprocess.Popen(
         argv, cwd=folder, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

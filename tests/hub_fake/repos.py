@@ -34,10 +34,10 @@ def whoami(asked: Asked) -> Answer:
 
 def create(asked: Asked) -> Answer:
     """POST /api/repos/create."""
-    given = asked.json(("organization", "type"), ("name", "visibility"))
+    given = asked.json(("organization", "type", "visibility"), ("name",))
     user, kind = asked.signed_in(), given.get("type", "model")
     namespace = given.get("organization") or user.name
-    if kind not in KINDS or given["visibility"] not in ("private", "public"):
+    if kind not in KINDS or given.get("visibility", "public") not in ("private", "public"):
         raise StrictError(f"no such type or visibility: {given}")
     if not user.may_write(namespace):
         text = f'You don\'t have the rights to create a {kind} under the namespace "{namespace}"'
@@ -47,7 +47,7 @@ def create(asked: Asked) -> Answer:
     url = f"{asked.hub.url}/{plural}{repo_id}"
     if asked.hub.find(kind, repo_id):
         raise_conflict(kind, url)
-    asked.hub.make(repo_id, kind, private=given["visibility"] == "private")
+    asked.hub.make(repo_id, kind, private=given.get("visibility") == "private")
     return 200, {"url": url, "name": repo_id, "id": "2" * 24}, {}
 
 

@@ -42,7 +42,7 @@ PUBLIC = "https://huggingface.co"
 TIMEOUT = httpx.Timeout(connect=20.0, read=300.0, write=60.0, pool=None)
 TRIES = 6
 LONGEST_WAIT_S = 300.0
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 # What the library raises where the line or the Hub is at fault: its own HTTP errors are httpx's, what an
 # upload raised comes as a RuntimeError, what was refused of a batch as a ValueError, HF_HUB_OFFLINE as a
 # ConnectionError. A full disk or a file that is gone is none of them.
