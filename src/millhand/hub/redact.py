@@ -29,7 +29,9 @@ _PATH = re.compile(
     | (?<![A-Za-z]) [A-Za-z]:[/\\]{{1,2}}{_PART}{_PART}(?:[/\\]{{1,2}}{_PART})*[/\\]?""",
     re.X,
 )
-_WHOLE = re.compile(r"(?:file://|~|/|\\\\|[A-Za-z]:[/\\]|\.\.[/\\])[^\n]*\Z")
+_WHOLE = re.compile(
+    r"(?:(?:file://|~[\w.-]*[/\\]|/[^/\n]+/|\\\\|[A-Za-z]:[/\\]|\.\.[/\\])[^\n]*|~[\w.-]*)\Z", re.A
+)
 _SECRET_KEY = re.compile(r"(?:_token|api_key|secret|password)$", re.I)
 _HOMES = frozenset({"home", "users", "root", "mnt", "media", "volumes"})
 
