@@ -32,18 +32,18 @@ has its model's tokenizer on this machine, else in characters."""
 def report(
     name: str, out: Path | None, config: str | None, tokenizer: Path | None, seed: int, as_json: bool
 ) -> None:
-    """Write a page on the built dataset NAME: sources, steps, lengths, splits and proof, rows."""
+    """Write a page on dataset NAME: sources, steps, lengths, splits and proof, rows."""
     from millhand.datasets.registry import Registry
     from millhand.datasets.report.markup import counted
     from millhand.datasets.report.page import FILE, make_report, render
-    from millhand.datasets.standing import find_built, name_of
+    from millhand.datasets.standing import find_made, name_of
     from millhand.files import write_text
     from millhand.training.ruler import ruler_for
     from millhand.workspace import find_workspace
 
     workspace = find_workspace()
     registry = Registry(workspace.registry)
-    built = find_built(registry, name)
+    built = find_made(registry, name)
     ruler = ruler_for(workspace, [made.name for made in built.datasets], config=config, tokenizer=tokenizer)
     made = make_report(registry, name, ruler, seed=seed)
     path = out or registry.folder / name_of(built) / FILE

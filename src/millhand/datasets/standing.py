@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from millhand.datasets.built import FILE as BUILD
-from millhand.datasets.built import Built, read_built
+from millhand.datasets.built import Built, SourceReport, read_built
 from millhand.datasets.definition import FILE as DEFINITION
+from millhand.datasets.definition import Definition
 from millhand.datasets.recipe import is_recipe
 from millhand.datasets.registry import Dataset, Registry
 from millhand.errors import UsageError
@@ -43,6 +44,28 @@ def find_built(registry: Registry, name: str) -> Built:
         f"Dataset {name!r} was not built of a recipe: there are no steps to tell of.",
         mend=f"See its rows with `millhand data show {name}`, or begin a recipe: `millhand data new`.",
     )
+
+
+def find_made(registry: Registry, name: str) -> Built:
+    """What is known of dataset ``name``: its last build, or the file that it was added from.
+
+    Raises:
+        UsageError: There is no such dataset, or it was entered by hand.
+        FindingsError: Its build.json or dataset.yaml is broken.
+    """
+    try:
+        return find_built(registry, name)
+    except UsageError:
+        definition = registry.definitions().get(nfc(name))
+        if definition is None:
+            raise
+        return _added(definition)
+
+
+def _added(made: Definition) -> Built:
+    """A table's dataset as a build without steps."""
+    sources = tuple(SourceReport(file, made.licence, file.rows) for file in made.sources)
+    return Built(key=made.sha256, datasets=(made,), sources=sources, steps=())
 
 
 def parts(registry: Registry, built: Built) -> list[Part]:

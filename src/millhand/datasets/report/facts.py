@@ -106,7 +106,7 @@ def gather(registry: Registry, built: Built, ruler: Ruler, *, seed: int = 0) -> 
         if source is None:
             facts.without_source += 1
             continue
-        _trace(facts, split, record, source)
+        _trace(facts, split, record, source, built.datasets[0].licence)
         entry = (-lot(seed, f"{number}\0{record.question}"), -number, Shown(split, record, source))
         (heapq.heappushpop if len(drawn) >= SAMPLE_ROWS else heapq.heappush)(drawn, entry)
     facts.shown = [shown for _, _, shown in sorted(drawn, reverse=True)]
@@ -129,8 +129,8 @@ def _measure(facts: Facts, ruler: Ruler, split: str, record: Record) -> None:
             facts.personal[hit.kind] += 1
 
 
-def _trace(facts: Facts, split: str, record: Record, source: Source) -> None:
-    facts.licences[source.licence or "not said"] += 1
+def _trace(facts: Facts, split: str, record: Record, source: Source, licence: str) -> None:
+    facts.licences[source.licence or licence or "not said"] += 1
     facts.generators[source.generator or "taken as it stood"] += 1
     facts.documents.see(digest(source.sha256), split)
     facts.sections.see(digest(f"{source.sha256}\0{source.section}"), split)

@@ -15,7 +15,7 @@ from millhand.datasets.report.facts import Facts, Ruler, gather
 from millhand.datasets.report.made import Failures, corrections, generation, read_failures
 from millhand.datasets.report.markup import Html, el, join, number
 from millhand.datasets.review.corrections import Correction, read_corrections
-from millhand.datasets.standing import find_built, name_of
+from millhand.datasets.standing import find_made, name_of
 
 FILE = "report.html"
 # Nothing may be fetched or run, whatever stands in a row.
@@ -39,10 +39,10 @@ def make_report(registry: Registry, name: str, ruler: Ruler, *, seed: int = 0) -
     """Gather what there is to tell of the last build of dataset ``name``.
 
     Raises:
-        UsageError: It was not built.
+        UsageError: There is no such dataset, or nothing is known of it.
         FindingsError: Its rows or corrections are broken.
     """
-    built = find_built(registry, name)
+    built = find_made(registry, name)
     folder = registry.folder / name_of(built)
     made = built.datasets[0]
     recipe = read_recipe(folder / RECIPE) if is_recipe(folder / RECIPE) else None

@@ -109,7 +109,7 @@ def duplicates(built: Built, facts: Facts) -> Html:
         ),
     ]
     if step is None:
-        told = "The recipe has no step dedup: duplicates were not looked for."
+        told = "There is no step dedup: duplicates were not looked for."
         return section("duplicates", "Duplicates", el("p", told), el("ul", *checks, class_="checks"))
     dropped = step.tally.dropped
     gone = sum(dropped.values())
@@ -155,7 +155,7 @@ def _personal_told(step: StepReport | None, facts: Facts, found: int) -> str:
     left = facts.personal.total()
     after = f" Left in the rows: {left:,}." if left else " None is left in the rows."
     if step is None:
-        return "The recipe has no step pii: sources were not searched." + after
+        return "There is no step pii: sources were not searched." + after
     deeds = {"mask": "masked", "drop": "dropped with their passages", "report": "only counted"}
     deed = deeds.get(str(step.options.get("action")), "found")
     return f"{found:,} were found and {deed}.{after} Values are shown nowhere on this page."
@@ -169,7 +169,7 @@ def splits(built: Built, facts: Facts) -> Html:
     told = (
         f"Each {by} went whole to one split, with its near duplicates. Checked again in the rows as written:"
         if step
-        else "The recipe has no step split: all rows are for training."
+        else "There is no step split: all rows are for training."
     )
     counts = step.tally.counts if step else {}
     chips = [chip(count, name) for name, count in counts.items() if "in two splits" not in name and count]

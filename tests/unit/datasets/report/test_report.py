@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from millhand.datasets.add import AddOptions, add_dataset
 from millhand.datasets.built import FAILED, StepReport
 from millhand.datasets.report.facts import Ruler
 from millhand.datasets.report.made import read_failures
@@ -178,3 +179,13 @@ def test_corrections_are_shown(built: Built, tmp_path: Path) -> None:
 def test_what_was_not_built_has_no_page(built: Built) -> None:
     with pytest.raises(UsageError, match="not built"):
         _report(built)
+
+
+def test_a_table_that_was_added_has_a_page(built: Built, tmp_path: Path) -> None:
+    path = tmp_path / "faq.csv"
+    path.write_text("질문,답변\n문은?,닫는다\n창은?,연다\n", encoding="utf-8")
+    add_dataset(built.registry, path, AddOptions(licence="MIT"))
+    words = _words(render(make_report(built.registry, "faq", _CHARACTERS)))
+    assert "2 rows under MIT" in words
+    assert "There is no step split: all rows are for training." in words
+    assert "faq.csv" in words
