@@ -7,7 +7,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from millhand.hub.facts import ModelFacts
-from millhand.hub.markdown import code, fenced, paragraphs, plain
+from millhand.hub.markdown import code, fenced, folded, paragraphs
 from millhand.llamafactory.yaml import dump_value
 
 _PLACE = "USER/NAME"
@@ -157,6 +157,8 @@ def _ollama(facts: ModelFacts) -> str:
 def _chat_template(facts: ModelFacts) -> str:
     if not facts.chat_template:
         return ""
-    named = f", LLaMA-Factory's {plain(facts.template)}" if facts.template else ""
-    title = f"The chat template (Jinja{named}); the tokenizer holds it."
-    return paragraphs("### Chat template", title, fenced(facts.chat_template, "jinja"))
+    named = f"It was trained with LLaMA-Factory's template {code(facts.template)}." if facts.template else ""
+    whole = folded(
+        "The chat template, as the tokenizer holds it (Jinja)", fenced(facts.chat_template, "jinja")
+    )
+    return paragraphs("### Chat template", named, whole)
