@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from millhand.datasets import store
-from millhand.datasets.built import OURS as BUILT
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.definition import ROWS, read_definition
 from millhand.datasets.recipe import is_recipe, recipe_name
@@ -61,31 +60,68 @@ def pull_dataset(
             f"Fetch it to a folder (`--to DIR`), then `millhand data add DIR/FILE`. It has: {_some(source)}."
         )
         raise UsageError(f"{repository} was not published by Millhand: it has no {DEFINITION}.", mend=mend)
-    fetched = fetch(hub, source, home.state / "pulled" / repository.replace("/", "--"))
+    fetched = fetch(hub, source, home.state / "pulled" / repository.replace("/", "--") / "data")
     return _enter(Registry(home.registry), fetched)
 
 
 def _enter(registry: Registry, fetched: Fetched) -> Pulled:
     """Put a fetched dataset into the registry; it takes the name that it was published under."""
-    definition = fetched.folder / DEFINITION
-    recipe = is_recipe(definition)
-    name = check_name(recipe_name(definition) if recipe else read_definition(definition).name, "dataset")
-    target = registry.folder / name
-    if target.exists() or name in registry.names():
-        if list(differences(fetched.source, target)):
-            mend = f"Fetch it elsewhere (`--to DIR`), or remove that one: `millhand data remove {name}`."
-            raise UsageError(f"There is another dataset {name!r} here.", mend=mend)
-        shutil.rmtree(fetched.folder)
-        return Pulled(Fetched(fetched.source, target, again=True), target, name)
-    with store.staging(registry.folder, name) as stage:
-        for path in sorted(fetched.source.files):
-            (stage / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(fetched.folder / path, stage / path)
-        with store.locked(registry.folder):
-            store.put_in_place(stage, target, ours=BUILT if recipe else store.OURS)
-            registry.write()
-    shutil.rmtree(fetched.folder)
+    folder = _named(fetched)
+    name, target = folder.name, registry.folder / folder.name
+    try:
+        names = _check_definitions(folder)
+        if target.exists() or set(names) & set(registry.names()):
+            if list(differences(fetched.source, target)):
+                mend = f"Fetch it elsewhere (`--to DIR`), or remove that one: `millhand data remove {name}`."
+                raise UsageError(f"There is another dataset {name!r} here.", mend=mend)
+            return Pulled(Fetched(fetched.source, target, again=True), target, name)
+        _put(registry, fetched.source, folder, target)
+    finally:
+        shutil.rmtree(folder.parent)
     return Pulled(Fetched(fetched.source, target, again=False), target, name)
+
+
+def _named(fetched: Fetched) -> Path:
+    """The fetched folder, renamed to the dataset's name: a registry of this one dataset."""
+    path = fetched.folder / DEFINITION
+    name = recipe_name(path) if is_recipe(path) else read_definition(path).name
+    folder = fetched.folder.with_name(check_name(name, "dataset"))
+    if folder.is_dir():  # of a command that was killed
+        shutil.rmtree(folder)
+    fetched.folder.rename(folder)
+    return folder
+
+
+def _check_definitions(folder: Path) -> list[str]:
+    """The names of the datasets that a folder defines, all of whose rows lie in it.
+
+    Raises:
+        FindingsError: Its dataset.yaml or build.json is broken.
+        UsageError: It defines none, or one whose rows lie elsewhere.
+    """
+    made = Registry(folder.parent).definitions()
+    outside = [name for name, one in made.items() if _is_outside(folder.name, one.file_name)]
+    if outside or not made:
+        what = f"names rows outside of itself ({', '.join(outside)})" if outside else "defines no dataset"
+        raise UsageError(
+            f"The {DEFINITION} that was fetched {what}.", mend="Fetch it to a folder: `--to DIR`."
+        )
+    return list(made)
+
+
+def _is_outside(name: str, file: str) -> bool:
+    parts = PurePosixPath(file).parts
+    return len(parts) != 2 or parts[0] != name or parts[1] == ".."
+
+
+def _put(registry: Registry, source: Source, folder: Path, target: Path) -> None:
+    with store.staging(registry.folder, target.name) as stage:
+        for path in sorted(source.files):
+            (stage / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(folder / path, stage / path)
+        with store.locked(registry.folder):
+            store.put_in_place(stage, target)
+            registry.write()
 
 
 def _needed(workspace: Workspace | None) -> Workspace:

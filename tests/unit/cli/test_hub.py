@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,42 @@ def test_a_dataset_goes_and_comes_back_into_another_workspace(
     clash = millhand("pull", "dataset", "mill/minwon-data")
     assert clash.exit_code == 2
     assert "another dataset" in clash.stderr
+
+
+def test_a_dataset_that_was_built_comes_back_with_all_its_parts(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace
+) -> None:
+    shipped = Path(__file__).parents[3] / "dataset_registry" / "security_manual"
+    shutil.copytree(shipped, workspace.registry / "security_manual")
+    pushed = millhand("push", "dataset", "security_manual", "--to", "mill/manual")
+    assert pushed.exit_code == 0, pushed.stderr
+    parts = ("rows.jsonl", "validation.jsonl", "test.jsonl", "dataset.yaml", "build.json")
+    assert set(contents(hub.repo("mill/manual", "dataset"))) == {*parts, "README.md"}
+    shutil.rmtree(workspace.registry / "security_manual")
+    assert millhand("pull", "dataset", "mill/manual").exit_code == 0
+    for part in parts:
+        assert (workspace.registry / "security_manual" / part).read_bytes() == (shipped / part).read_bytes()
+    listed = json.loads(millhand("data", "list", "--json").stdout)
+    assert {"security_manual", "security_manual_test"} <= {item["name"] for item in listed}
+    assert not (workspace.state / "pulled" / "mill--manual").exists()
+
+
+@pytest.mark.parametrize(
+    "definition",
+    ["name: ../up\n", "name: x\nbroken: [\n", "rows: 1\n", "name: x\nfile: ../../secret.jsonl\n"],
+)
+def test_a_definition_that_is_broken_or_leads_elsewhere_is_not_entered(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, definition: str
+) -> None:
+    make_dataset(workspace)
+    whole = (workspace.registry / "minwon/dataset.yaml").read_text()
+    text = whole.replace("name: minwon\n", definition) if "file:" in definition else definition
+    hub.make("mill/odd", "dataset")
+    hub.put("mill/odd", {"dataset.yaml": text.encode(), "rows.jsonl": b"{}\n"}, "dataset")
+    before = sorted(workspace.registry.rglob("*"))
+    assert millhand("pull", "dataset", "mill/odd").exit_code in (2, 3)
+    assert sorted(workspace.registry.rglob("*")) == before
+    assert millhand("data", "list").exit_code == 0
 
 
 def test_the_model_s_card_names_the_dataset_that_was_pushed_before(
