@@ -115,7 +115,7 @@ def _funnel(steps: Sequence[StepReport], came: int) -> None:
 def _print_draught(draught: Draught, *, as_json: bool) -> int:
     import msgspec
 
-    price = _price(draught)
+    price = draught.price()
     findings = [finding for report in draught.reports for finding in report.findings]
     show_findings(findings)
     if as_json:
@@ -128,11 +128,6 @@ def _print_draught(draught: Draught, *, as_json: bool) -> int:
         for name, value in msgspec.to_builtins(price).items():
             click.echo(f"{name}: {value}")
     return 0
-
-
-def _price(draught: Draught) -> Any:
-    asks = draught.asks
-    return asks.step.price(asks.options, draught.stage) if asks and asks.step.price else None
 
 
 _NEW_EPILOG = """\b

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from millhand.datasets.building.rows import Draft, write_rows
 from millhand.datasets.building.running import Tell, Workshop, run_step
-from millhand.datasets.building.sources import Gathered, gather
+from millhand.datasets.building.sources import READ, Gathered, gather
 from millhand.datasets.building.stages import Stage, chained, sweep
 from millhand.datasets.built import FILE as BUILD
 from millhand.datasets.built import OURS, Built, StepReport, read_built, write_built
@@ -21,6 +24,7 @@ from millhand.datasets.review.applying import correcting
 from millhand.datasets.steps.base import Context
 from millhand.datasets.store import locked, put_in_place, staging
 from millhand.errors import UsageError
+from millhand.files import locked as file_locked
 from millhand.files import sha256_file
 from millhand.workspace import Workspace, check_name
 
@@ -57,6 +61,13 @@ class Draught:
     reports: tuple[StepReport, ...]
     stage: Stage
     asks: Chosen | None
+    context: Context
+
+    def price(self) -> object:
+        """What asking would cost, as the step that asks works it out; None where nothing is asked."""
+        if self.asks is None or self.asks.step.price is None:
+            return None
+        return self.asks.step.price(self.asks.options, self.stage, self.context)
 
 
 def build_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Outcome:
@@ -68,19 +79,26 @@ def build_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Out
         MillhandError: A step failed; what was done before it is kept.
     """
     recipe = find_recipe(workspace, name)
-    shop = _workshop(workspace, recipe.name, options)
-    gathered = gather(shop, workspace.root, recipe)
-    steps = (*recipe.steps, *correcting(workspace.registry / recipe.name))
-    stage, reports, key = _steps(shop, steps, gathered)
-    key = chained(key, recipe.name, recipe.description, recipe.licence)
-    registry = Registry(workspace.registry)
-    standing = _standing(registry, recipe.name)
-    if standing and standing.key == key and _intact(registry, standing):
-        registry.write()
-        return Outcome("unchanged", standing)
-    built = _install(registry, recipe, stage, gathered, reports, key)
-    sweep(shop.builds, shop.used)
-    return Outcome("rebuilt" if standing else "built", built)
+    with _workshop(workspace, recipe.name, options) as shop:
+        gathered = gather(shop, workspace.root, recipe)
+        steps = (*recipe.steps, *correcting(workspace.registry / recipe.name))
+        stage, reports, key = _steps(shop, steps, gathered)
+        key = chained(key, recipe.name, recipe.description, recipe.licence)
+        registry = Registry(workspace.registry)
+        standing = read_built(registry.folder / recipe.name / BUILD)
+        same = standing is not None and standing.key == key and _intact(registry, standing)
+        if standing and same and not options.fresh:
+            registry.write()
+            return Outcome("unchanged", standing)
+        built = _install(registry, recipe, stage, gathered, reports, key)
+        sweep(shop.builds, shop.used)
+    return Outcome(_status(standing, built, same=same), built)
+
+
+def _status(standing: Built | None, built: Built, *, same: bool) -> Status:
+    if standing is None:
+        return "built"
+    return "unchanged" if same and standing == built else "rebuilt"
 
 
 def draft_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Draught:
@@ -90,10 +108,11 @@ def draft_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Dra
         See ``build_dataset``.
     """
     recipe = find_recipe(workspace, name)
-    shop = _workshop(workspace, recipe.name, options)
     asks = next((n for n, chosen in enumerate(recipe.steps) if chosen.step.makes), len(recipe.steps))
-    stage, reports, _ = _steps(shop, recipe.steps[:asks], gather(shop, workspace.root, recipe))
-    return Draught(reports, stage, recipe.steps[asks] if asks < len(recipe.steps) else None)
+    with _workshop(workspace, recipe.name, options) as shop:
+        stage, reports, _ = _steps(shop, recipe.steps[:asks], gather(shop, workspace.root, recipe))
+    step = recipe.steps[asks] if asks < len(recipe.steps) else None
+    return Draught(reports, stage, step, shop.context)
 
 
 def find_recipe(workspace: Workspace, name: str) -> Recipe:
@@ -114,10 +133,18 @@ def find_recipe(workspace: Workspace, name: str) -> Recipe:
     raise UsageError(f"Dataset {name!r} was added from a table: it has no steps to go through.", mend=mend)
 
 
-def _workshop(workspace: Workspace, name: str, options: BuildOptions) -> Workshop:
+@contextmanager
+def _workshop(workspace: Workspace, name: str, options: BuildOptions) -> Iterator[Workshop]:
+    """Where one build at a time works; a second one of the same dataset waits."""
     builds = workspace.state / "builds" / name
-    if options.fresh:
-        sweep(builds, ())
+    with file_locked(builds / ".lock", lambda: options.tell("waiting for another build", 0, 1)):
+        if options.fresh:
+            sweep(builds, ())
+            shutil.rmtree(builds / READ, ignore_errors=True)
+        yield _made(workspace, builds, options)
+
+
+def _made(workspace: Workspace, builds: Path, options: BuildOptions) -> Workshop:
     settings = workspace.settings()
 
     def setting(key: str) -> str:
@@ -141,10 +168,6 @@ def _steps(
         stage, report, key = run_step(shop, number, chosen, stage, key)
         reports.append(report)
     return stage, tuple(reports), key
-
-
-def _standing(registry: Registry, name: str) -> Built | None:
-    return read_built(registry.folder / name / BUILD)
 
 
 def _intact(registry: Registry, built: Built) -> bool:

@@ -45,7 +45,8 @@ def run_step(
         MillhandError: The step failed; what was made before it is kept.
     """
     step, options = chosen
-    key = chained(key, step.name, step.revision, msgspec.to_builtins(options))
+    settings = [shop.context.setting(name) for name in step.reads(options)]
+    key = chained(key, step.name, step.revision, msgspec.to_builtins(options), *settings)
     folder = folder_of(shop.builds, number, step.name, key)
     shop.used.append(folder)
     shop.tell(step.name, 0, len(before))

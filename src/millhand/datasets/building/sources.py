@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from millhand import __version__
 from millhand.datasets.building.reading import REVISION, Read, read_source
 from millhand.datasets.building.running import Workshop
 from millhand.datasets.building.stages import Stage, chained, cut, folder_of, load, seal
@@ -23,6 +24,8 @@ from millhand.errors import Finding, FindingsError
 from millhand.files import sha256_file
 from millhand.shards import Shard, map_shards
 from millhand.text.normal import nfc
+
+READ = "read"  # what each file gave, kept from one build to the next
 
 
 class Gathered(NamedTuple):
@@ -79,7 +82,7 @@ def files_of(root: Path, source: RecipeSource) -> list[Path]:
 def _read(
     shop: Workshop, root: Path, source: RecipeSource, files: Sequence[Path]
 ) -> Iterator[tuple[SourceReport, Shard]]:
-    version = chained("read", REVISION, msgspec.to_builtins(source))
+    version = chained(READ, __version__, REVISION, msgspec.to_builtins(source))
     done = 0
 
     def on_done(_: Shard) -> None:
@@ -88,7 +91,7 @@ def _read(
         shop.tell("read", done, len(files))
 
     shop.tell("read", 0, len(files))
-    out = shop.builds / "read" / version[:12]
+    out = shop.builds / READ / version[:12]
     work = partial(read_source, source)
     shards = map_shards(
         work, files, out, version=version, suffix=".jsonl", workers=shop.workers, on_done=on_done

@@ -162,7 +162,7 @@ class Context:
 
 
 Each = Callable[[Any, Iterable[Piece], Tally], Iterator[Piece]]
-Price = Callable[[Any, Pieces], msgspec.Struct]
+Price = Callable[[Any, Pieces, Context], msgspec.Struct]
 Whole = Callable[[Any, Pieces, Tally, Context], Iterator[Piece]]
 
 
@@ -177,6 +177,7 @@ class Step:
         revision: Goes up when the same options come to give something else: what is kept is made anew.
         makes: Makes pieces of pieces; of any other step, what comes and is not dropped goes.
         price: What the step would cost for these pieces, where it may ask a model that costs something.
+        reads: The settings that what it makes depends on, beside its options; never a secret's.
 
     Neither function counts what comes and goes, that is done for it; both call ``tally.drop`` and
     ``tally.change``.
@@ -189,3 +190,4 @@ class Step:
     revision: int = 1
     makes: bool = False
     price: Price | None = None
+    reads: Callable[[Any], tuple[str, ...]] = lambda _: ()

@@ -20,7 +20,7 @@ from millhand.datasets.synthesize.judge import question_key
 from millhand.datasets.synthesize.listing import Listing, shown
 from millhand.datasets.synthesize.making import Made, Maker
 from millhand.datasets.synthesize.options import Options
-from millhand.datasets.synthesize.pricing import price
+from millhand.datasets.synthesize.pricing import Price, price
 from millhand.endpoint.asking import Asker, Limits
 from millhand.endpoint.cache import AnswerCache
 from millhand.errors import Finding, FindingsError
@@ -179,4 +179,12 @@ def _in_the_clear(url: str) -> Finding:
     )
 
 
-STEP = Step(name="generate", options=Options, whole=generate, revision=2, makes=True, price=price)
+def _price(options: Options, pieces: Pieces, context: Context) -> Price:
+    return price(options, pieces, cache=context.cache, model=context.setting("MILLHAND_MODEL"))
+
+
+def _reads(options: Options) -> tuple[str, ...]:
+    return ("MILLHAND_MODEL",) if options.generator == "model" and not options.model else ()
+
+
+STEP = Step("generate", Options, whole=generate, revision=2, makes=True, price=_price, reads=_reads)

@@ -25,6 +25,11 @@ def shout(_: Nothing, pieces: Iterable[Piece], tally: Tally) -> Iterator[Piece]:
         yield tally.change(piece, edited(piece, str.upper), "shouted")
 
 
+def whisper(_: Nothing, pieces: Iterable[Piece], tally: Tally) -> Iterator[Piece]:
+    for piece in pieces:
+        yield tally.change(piece, edited(piece, lambda text: f"{text}…"), "whispered")
+
+
 def drop(options: Drop, pieces: Iterable[Piece], tally: Tally) -> Iterator[Piece]:
     for piece in pieces:
         if options.word in piece.text:
@@ -65,7 +70,7 @@ class Price(msgspec.Struct, frozen=True):
     requests: int
 
 
-def price(_: Nothing, pieces: Pieces) -> Price:
+def price(_: Nothing, pieces: Pieces, context: Context) -> Price:
     return Price(len(pieces))
 
 

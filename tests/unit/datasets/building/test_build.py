@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from millhand.datasets.building import running
 from millhand.datasets.building.build import BuildOptions, build_dataset, draft_dataset
 from millhand.datasets.registry import Registry
 from millhand.datasets.remove import remove_dataset
+from millhand.datasets.steps.base import Step
 from millhand.errors import FindingsError, UsageError
 from millhand.workspace import Workspace
 from tests.unit.datasets.building import steps
@@ -106,6 +108,31 @@ def test_rows_that_a_person_changed_are_made_anew(space: Workspace) -> None:
     assert path.read_bytes() == whole
 
 
+@pytest.mark.usefixtures("manual")
+def test_fresh_makes_rows_anew_though_nothing_that_is_kept_changed(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_dataset(space, "manual", ONE)
+    fresh = BuildOptions(workers=1, fresh=True)
+    assert build_dataset(space, "manual", fresh).status == "unchanged"
+    other = Step("normalise", steps.Nothing, each=steps.whisper)
+    monkeypatch.setitem(steps.STEPS, "normalise", other)
+    assert build_dataset(space, "manual", ONE).status == "unchanged"
+    assert build_dataset(space, "manual", fresh).status == "rebuilt"
+    assert rows(space, "manual")[0]["output"].endswith("…")
+
+
+def test_a_step_is_done_again_when_a_setting_that_it_reads_changes(
+    space: Workspace, manual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = replace(steps.STEPS["generate"], reads=lambda _: ("MILLHAND_MODEL",))
+    monkeypatch.setitem(steps.STEPS, "generate", reading)
+    build_dataset(space, "manual", ONE)
+    monkeypatch.setenv("MILLHAND_MODEL", "another")
+    assert build_dataset(space, "manual", ONE).status == "rebuilt"
+    assert build_dataset(space, "manual", ONE).status == "unchanged"
+
+
 def test_a_bad_source_is_listed_and_the_rest_goes_on(space: Workspace, manual: Path) -> None:
     manual.with_name("broken.pdf").write_bytes(b"%PDF-1.7 nothing")
     recipe = space.registry / "manual" / "dataset.yaml"
@@ -177,9 +204,7 @@ def test_work_of_a_step_that_needs_all_is_shared_out(space: Workspace, manual: P
 def test_a_draft_stops_before_a_model_is_asked(space: Workspace) -> None:
     draught = draft_dataset(space, "manual", ONE)
     assert [report.name for report in draught.reports] == ["normalise", "filter", "split"]
-    assert draught.asks
-    assert draught.asks.step.price
-    assert draught.asks.step.price(draught.asks.options, draught.stage) == steps.Price(2)
+    assert draught.price() == steps.Price(2)
     assert not (space.registry / "manual" / "rows.jsonl").exists()
 
 
