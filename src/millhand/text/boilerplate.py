@@ -26,16 +26,21 @@ _KINDS = (
         r"(?:-|–|—|\[|<|\()?\s*(?:page|p\.?|쪽|페이지)?\s*\d{1,4}\s*(?:(?:/|of)\s*\d{1,4}|쪽|페이지|면)?\s*(?:-|–|—|\]|>|\))?",
     ),
     (
+        # "무단 복제를 금지한다" alone may be a rule of the house
         "copyright",
         r"(?:copyright|ⓒ|©|\(c\)\s*\d{4}).{0,200}|.{0,120}all rights reserved\.?.{0,40}"
-        r"|.{0,80}무단\s?(?:전재|복제|배포|도용).{0,80}(?:금지|금합니다|금함).{0,10}|저작권(?:자|은|은\s).{0,120}(?:있습니다|ⓒ.*|©.*)",
+        r"|[<\[(]?\s*(?:저작권자\s?(?:ⓒ|©|\(c\)).{0,120}|무단\s?전재.{0,30}(?:금지|금합니다|금함).{0,5})",
     ),
     (
         "blank on purpose",
         r"[-<(\[]*\s*(?:이하\s?여백|여\s?백|빈\s?(?:쪽|페이지|면)|(?:이\s)?(?:페이지|쪽|면)[은는]?.{0,20}(?:비워|공란).{0,20}"
         r"|(?:this )?page (?:is )?(?:intentionally )?left blank)[.\s]*[->)\]]*",
     ),
-    ("menu", rf"(?:(?:{_MENU_WORDS})\s*(?:[|>»›/·ㅣ│]|\s)\s*){{2,}}.{{0,40}}"),
+    # "다음 검색 버튼을 누른다" and "홈 > 설정 > 알림을 켭니다" tell what to do: a menu has no verb at its end
+    (
+        "menu",
+        rf"(?:(?:{_MENU_WORDS})\s*[|>»›ㅣ│]\s*){{2,}}[^.!?]{{0,40}}(?<![다요까오])|(?:(?:{_MENU_WORDS})\s+){{2,}}(?:{_MENU_WORDS})",
+    ),
 )
 _KIND = re.compile("|".join(f"(?P<k{i}>{pattern})" for i, (_, pattern) in enumerate(_KINDS)), re.IGNORECASE)
 

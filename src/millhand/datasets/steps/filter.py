@@ -26,8 +26,8 @@ _BLANK = re.compile(r"\s")
 # Shares of fewer signs than these say nothing.
 _FEW_LETTERS, _FEW_SIGNS = 20, 40
 _BROKEN = 0.01
-# A short answer may well be a number or the words "table of contents".
-_IN_ANSWERS = ("copyright", "blank on purpose", "menu")
+# A short answer may well be a number, "table of contents", or say that copying is forbidden.
+_IN_ANSWERS = ("blank on purpose", "menu")
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -191,4 +191,4 @@ _TESTS: tuple[_Test, ...] = (
     _own,
 )
 
-STEP = Step("filter", Options, each=filter_pieces, revision=2)
+STEP = Step("filter", Options, each=filter_pieces, revision=3)

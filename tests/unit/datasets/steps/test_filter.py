@@ -42,6 +42,7 @@ _TABLE = Table((("구분", "금액"), *((f"항목 {i % 3}", "1,000") for i in ra
         (passage("이 페이지는 의도적으로 비워 두었습니다."), "blank on purpose"),
         (passage("This page intentionally left blank"), "blank on purpose"),
         (passage("홈 > 회사소개 > 오시는 길\n로그인 | 회원가입 | 사이트맵"), "menu"),
+        (passage("로그인 회원가입 사이트맵 고객센터"), "menu"),
         (record(answer="로그인 | 회원가입 | 사이트맵"), "menu"),
         (passage("■■■■□□□□---===***///■■■■□□□□---===***/// 가나"), "mostly symbols"),
         (passage("문이 열\ufffd다고 한다. 그렇다."), "broken signs"),
@@ -71,6 +72,13 @@ def test_dropped(piece: Piece, reason: str) -> None:
         record(answer="12쪽"),
         record(answer="네"),
         record(question="목차란?", answer="목차"),
+        passage("출입 기록의 무단 복제 및 배포를 금지한다."),
+        passage("저작권은 회사에 있으며 직원이 따로 쓸 수 없습니다."),
+        record(answer="네, 무단 전재는 금지입니다"),
+        record(answer="다음 검색 버튼을 누른다"),
+        record(answer="이전/다음/목록 단추로 옮겨 갑니다."),
+        record(answer="홈 > 검색 > 상세 설정을 누릅니다"),
+        record(answer="홈 > 고객센터 > 문의를 누르고, 내용을 적습니다."),
     ],
 )
 def test_kept(piece: Piece) -> None:
