@@ -29,6 +29,7 @@ _GITIGNORE = f"""\
 {STATE}/
 {OUTPUTS}/
 {MODELS}/
+/dart/
 """
 _ENV_HEAD = """\
 # Secrets and settings of this workspace. Never commit this file; millhand reads it, the environment wins.

@@ -36,7 +36,13 @@ def commands(readme: str) -> list[str]:
     return [line for line in lines if line]
 
 
-STARTS = ("millhand init bikes", "make data", "millhand up l4 --dry-run", "millhand push dataset bicycle")
+STARTS = (
+    "millhand init bikes",
+    "make data",
+    "millhand dart fetch",
+    "millhand up l4 --dry-run",
+    "millhand push dataset bicycle",
+)
 
 
 def parts(readme: str) -> list[list[str]]:
@@ -50,8 +56,12 @@ def walk_through(readme: str) -> list[str]:
     return parts(readme)[0]
 
 
-def remote_walk_through(readme: str) -> list[str]:
+def filings(readme: str) -> list[str]:
     return parts(readme)[2]
+
+
+def remote_walk_through(readme: str) -> list[str]:
+    return parts(readme)[3]
 
 
 def test_both_languages_say_the_same_commands_and_open_with_the_two() -> None:
@@ -63,7 +73,7 @@ def test_both_languages_say_the_same_commands_and_open_with_the_two() -> None:
 
 
 def test_every_command_is_run_by_some_test() -> None:
-    # the third part: tests/integration/test_readme_remote.py
+    # the filings' part: tests/integration/test_dart_dataset.py, the remote one: test_readme_remote.py
     known = {*ELSEWHERE, "make run", "millhand demo", *(line for part in parts("README.md") for line in part)}
     assert set(commands("README.md")) == known
 
@@ -124,7 +134,7 @@ def documents(workspace: Path) -> None:
 def publish(folder: Path) -> None:
     hub = FakeHub(folder / "hub")
     with serving(hub):
-        printed = typed(parts("README.md")[3], folder / "bikes", **on_loopback(hub))
+        printed = typed(parts("README.md")[4], folder / "bikes", **on_loopback(hub))
     assert hub.violations == []
     assert ANSWER in only(printed, "millhand chat")
 
