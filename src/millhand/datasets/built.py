@@ -5,9 +5,10 @@ There is no time in it and no machine's path: the same sources and the same reci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -17,11 +18,11 @@ from millhand.errors import Finding, FindingsError
 from millhand.files import write_text
 
 FILE = "build.json"
-FAILED = "failed.jsonl"
+MARKS = "marks.jsonl"
 FILES: Mapping[str, str] = MappingProxyType(
     {"train": "rows.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
 )
-OURS = (FILE, FAILED, *FILES.values())
+OURS = (FILE, MARKS, *FILES.values())
 
 
 class StepReport(msgspec.Struct, frozen=True):
@@ -55,6 +56,34 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         """All that was wrong, in the order in which it was met."""
         of_sources = (finding for source in self.sources for finding in source.findings)
         return (*of_sources, *(finding for step in self.steps for finding in step.findings))
+
+
+def without_marks(reports: Sequence[StepReport]) -> tuple[tuple[StepReport, ...], list[dict[str, object]]]:
+    """The reports without the places that steps noted, and those places, each with its step's name.
+
+    There may be many: they lie in a file of their own.
+    """
+    marks: list[dict[str, object]] = [
+        {"step": report.name, **{name: getattr(mark, name) for name in mark.__struct_fields__}}
+        for report in reports
+        for mark in report.tally.marks
+    ]
+    return tuple(_with_tally(report, marks=[]) for report in reports), marks
+
+
+def for_others(built: Built) -> Built:
+    """The build as others may see it: without texts of what was dropped, what was wrong, or an endpoint."""
+    steps = []
+    for report in built.steps:
+        options = {name: value for name, value in report.options.items() if name != "url"}
+        shown = _with_tally(report, samples=[], marks=[])
+        steps.append(msgspec.structs.replace(shown, options=options, findings=()))
+    sources = tuple(msgspec.structs.replace(source, findings=()) for source in built.sources)
+    return msgspec.structs.replace(built, steps=tuple(steps), sources=sources)
+
+
+def _with_tally(report: StepReport, **changes: Any) -> StepReport:
+    return msgspec.structs.replace(report, tally=msgspec.structs.replace(report.tally, **changes))
 
 
 def dataset_name(name: str, split: str) -> str:

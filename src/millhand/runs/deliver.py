@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from millhand.datasets.built import FILE as BUILD
+from millhand.datasets.built import for_others, read_built, write_built
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.registry import Registry
 from millhand.errors import Finding, FindingsError
@@ -115,7 +116,17 @@ class Delivering:
         }
         beside = (DEFINITION, BUILD) if dataset.ours else ()
         paths |= {file: folder / file for file in beside if (folder / file).is_file()}
+        if BUILD in paths:
+            paths[BUILD] = self._build_for_others(paths[BUILD])
         return self._checked(Parcel(facts, paths, lambda path: path in _DATASET_PARTS), [])
+
+    def _build_for_others(self, path: Path) -> Path:
+        """What a build did, less the texts that it dropped: those were not meant to leave."""
+        built = read_built(path)
+        shown = self.workspace.state / "published" / path.parent.name / BUILD
+        if built is not None:
+            write_built(shown, for_others(built))
+        return shown
 
     def _checked(self, parcel: Parcel, findings: list[Finding]) -> Parcel:
         """The parcel, if nothing stands against it; its facts tell the gates that were opened."""

@@ -174,8 +174,12 @@ def test_a_dataset_that_was_built_comes_back_with_all_its_parts(
     assert set(contents(hub.repo("mill/manual", "dataset"))) == {*parts, "README.md"}
     shutil.rmtree(workspace.registry / "security_manual")
     assert millhand("pull", "dataset", "mill/manual").exit_code == 0
-    for part in parts:
-        assert (workspace.registry / "security_manual" / part).read_bytes() == (shipped / part).read_bytes()
+    back = workspace.registry / "security_manual"
+    for part in parts[:-1]:
+        assert (back / part).read_bytes() == (shipped / part).read_bytes()
+    standing = read_built(shipped / "build.json")
+    assert standing
+    assert read_built(back / "build.json") == for_others(standing)
     listed = json.loads(millhand("data", "list", "--json").stdout)
     assert {"security_manual", "security_manual_test"} <= {item["name"] for item in listed}
     assert not (workspace.state / "pulled" / "mill--manual").exists()

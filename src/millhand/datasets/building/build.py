@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from millhand.datasets.building.rows import Draft, write_rows
 from millhand.datasets.building.running import Tell, Workshop, run_step
 from millhand.datasets.building.sources import READ, Gathered, gather
 from millhand.datasets.building.stages import Stage, chained, sweep
 from millhand.datasets.built import FILE as BUILD
-from millhand.datasets.built import OURS, Built, StepReport, read_built, write_built
+from millhand.datasets.built import MARKS, OURS, Built, StepReport, read_built, without_marks, write_built
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.definition import read_definition
 from millhand.datasets.pieces import Piece
@@ -25,7 +27,7 @@ from millhand.datasets.steps.base import Context
 from millhand.datasets.store import locked, put_in_place, staging
 from millhand.errors import UsageError
 from millhand.files import locked as file_locked
-from millhand.files import sha256_file
+from millhand.files import sha256_file, write_text
 from millhand.workspace import Workspace, check_name
 
 Status = Literal["built", "rebuilt", "unchanged"]
@@ -187,8 +189,11 @@ def _install(
     draft = Draft(recipe.name, recipe.description, recipe.licence, files)
     with staging(registry.folder, recipe.name) as folder:
         datasets = write_rows(folder, stage, draft)
-        built = Built(key=key, datasets=datasets, sources=gathered.reports, steps=reports)
+        steps, marks = without_marks(reports)
+        built = Built(key=key, datasets=datasets, sources=gathered.reports, steps=steps)
         write_built(folder / BUILD, built)
+        if marks:
+            write_text(folder / MARKS, "".join(f"{msgspec.json.encode(m).decode()}\n" for m in marks))
         with locked(registry.folder):
             registry.entries()  # a broken dataset_info.json is found before anything is put in place
             put_in_place(folder, registry.folder / recipe.name, ours=OURS)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from millhand.datasets.built import FAILED, Built, StepReport
+from millhand.datasets.built import Built, StepReport
 from millhand.datasets.report.facts import Facts
 from millhand.datasets.report.figures import bar
 from millhand.datasets.report.funnel import chip, difference
@@ -41,15 +41,15 @@ class Failures(NamedTuple):
 def read_failures(folder: Path, built: Built) -> Failures:
     """What the last build listed as not made.
 
-    The list lies with the rows, or below the workspace where a finding says; not where another machine
-    built the dataset: then only their number is known.
+    The list lies below the workspace where a finding says; where another machine built the dataset, only
+    their number is known.
     """
     step = step_called(built, "generate")
     if step is None:
         return Failures([], 0)
     root = folder.parent.parent
     named = {root / finding.file for finding in step.findings if finding.id.startswith(_NOT_MADE)}
-    path = next((path for path in (folder / FAILED, *sorted(named)) if path.is_file()), None)
+    path = next((path for path in sorted(named) if path.is_file()), None)
     if path is None:
         return Failures([], step.tally.counts.get("listed", 0))
     first, count = list[NotMade](), 0

@@ -9,7 +9,7 @@ import msgspec
 
 from millhand.datasets.pieces import Piece, edited
 from millhand.datasets.records import Record
-from millhand.datasets.steps.base import Context, Pieces, Step, Tally
+from millhand.datasets.steps.base import Context, Mark, Pieces, Step, Tally
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +28,12 @@ def shout(_: Nothing, pieces: Iterable[Piece], tally: Tally) -> Iterator[Piece]:
 def whisper(_: Nothing, pieces: Iterable[Piece], tally: Tally) -> Iterator[Piece]:
     for piece in pieces:
         yield tally.change(piece, edited(piece, lambda text: f"{text}…"), "whispered")
+
+
+def note(_: Nothing, pieces: Iterable[Piece], tally: Tally) -> Iterator[Piece]:
+    for piece in pieces:
+        tally.marks.append(Mark(piece.id, "text", 0, 1, "first sign"))
+        yield piece
 
 
 def drop(options: Drop, pieces: Iterable[Piece], tally: Tally) -> Iterator[Piece]:
@@ -80,6 +86,7 @@ STEPS: dict[str, Step] = {
     "dedup": Step("dedup", Nothing, whole=shortest_first),
     "split": Step("split", Nothing, whole=halve),
     "generate": Step("generate", Nothing, whole=ask, makes=True, price=price),
+    "pii": Step("pii", Nothing, each=note),
     "limit": Step("limit", Nothing, each=lose),
 }
 

@@ -3,11 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from millhand.datasets.add import AddOptions, add_dataset
 from millhand.datasets.building import running
 from millhand.datasets.building.build import BuildOptions, build_dataset, draft_dataset
+from millhand.datasets.built import for_others
 from millhand.datasets.registry import Registry
 from millhand.datasets.remove import remove_dataset
 from millhand.datasets.steps.base import Step
@@ -167,6 +169,27 @@ def test_conversations_keep_their_shape(space: Workspace) -> None:
     assert (record.question, record.answer) == ("안녕", "네")
     assert record.source
     assert record.source.row == 1
+
+
+def test_places_that_a_step_noted_lie_in_a_file_of_their_own(space: Workspace, manual: Path) -> None:
+    recipe = space.registry / "manual" / "dataset.yaml"
+    recipe.write_text(recipe.read_text("utf-8").replace("  - split\n", "  - pii\n  - split\n"), "utf-8")
+    built = build_dataset(space, "manual", ONE).built
+    assert [step.tally.marks for step in built.steps] == [[], [], [], [], []]
+    lines = (recipe.parent / "marks.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == ["pii", "pii"]
+    recipe.write_text(recipe.read_text("utf-8").replace("  - pii\n", ""), "utf-8")
+    build_dataset(space, "manual", ONE)
+    assert not (recipe.parent / "marks.jsonl").exists()
+
+
+@pytest.mark.usefixtures("manual")
+def test_others_see_what_was_done_and_no_text_that_was_dropped(space: Workspace) -> None:
+    built = build_dataset(space, "manual", ONE).built
+    shown = msgspec.json.encode(for_others(built)).decode()
+    assert "창은 아침에" in msgspec.json.encode(built).decode()
+    assert "창은 아침에" not in shown
+    assert for_others(built).steps[1].tally.dropped == {"held the word": 1}
 
 
 def test_a_step_that_loses_pieces_unseen_is_a_fault(space: Workspace, manual: Path) -> None:
