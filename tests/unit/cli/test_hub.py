@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from millhand.datasets.built import for_others, read_built
 from millhand.runs.deliver import DELIVERED, delivered
 from millhand.runs.finished import open_ledger
 from millhand.runs.ledger import Run
