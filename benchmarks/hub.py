@@ -58,9 +58,9 @@ def main(gb: float, rounds: int) -> None:
 
 def _print(name: str, runs: list[tuple[float, float]], plain: list[tuple[float, float]], gb: float) -> None:
     seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
-    ratio = statistics.median(p[0] / r[0] for p, r in zip(plain, runs, strict=True))
-    rate = gb * 1e3 / seconds
-    print(f"{name:<15} {seconds:6.1f} s  {rate:6.0f} MB/s  {ratio:4.2f}x  peak {memory:4.0f} MB")
+    ratios = sorted(p[0] / r[0] for p, r in zip(plain, runs, strict=True))
+    ratio = f"{statistics.median(ratios):4.2f}x ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    print(f"{name:<15} {seconds:6.1f} s  {gb * 1e3 / seconds:5.0f} MB/s  {ratio}  peak {memory:4.0f} MB")
 
 
 def _timed(argv: list[str], folder: Path, environ: Mapping[str, str], files: Path) -> tuple[float, float]:

@@ -99,8 +99,9 @@ def _open(kind: RepoType, options: dict[str, Any]) -> Delivering:
     )
     overrides = [parse_override(text) for text in options["overrides"]]
     bars = sys.stderr.isatty() and not options["as_json"]
+    check_target(target)
     hub = open_hub(workspace.settings(), say, bars=bars)
-    return Delivering(workspace, hub, check_target(target), overrides)
+    return Delivering(workspace, hub, target, overrides)
 
 
 def _go(delivering: Delivering, ready: Ready, options: dict[str, Any], of: dict[str, str]) -> None:

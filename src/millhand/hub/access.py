@@ -164,6 +164,7 @@ def check_card(hub: Hub, target: Target, text: str) -> None:
     """
     from huggingface_hub import get_session
     from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils._http import hf_raise_for_status
 
     token = hub.token.reveal() if hub.token else False
     url, body = f"{hub.endpoint}/api/validate-yaml", {"content": text, "repoType": target.kind}
@@ -172,7 +173,7 @@ def check_card(hub: Hub, target: Target, text: str) -> None:
         response = get_session().post(url, json=body, headers=build_hf_headers(token=token))
         if response.status_code == 400:
             return [str(error.get("message", "")) for error in response.json().get("errors", [])]
-        response.raise_for_status()
+        hf_raise_for_status(response)
         return []
 
     faults = hub.ask(ask, target.id)
