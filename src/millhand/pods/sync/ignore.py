@@ -57,6 +57,8 @@ class Ignored:
 
 
 def _parsed(line: str) -> list[Any]:
+    if line.endswith("/**/"):  # the folders below, not the folder itself, which pathspec takes it for as well
+        line += "*/"
     try:
         return list(GitIgnoreSpec.from_lines([line]).patterns)
     except ValueError:  # no pattern: git passes over it, too

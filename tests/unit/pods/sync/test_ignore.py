@@ -47,6 +47,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example("a/*\n!a/a/\n", "", "*.log")
 @example("*.log\n!a/", "!x.log", "")
 @example("/*\n!/a", "ab/", "")
+@example("", "a/**/", "")
+@example("/**/", "**/", "")
 def test_what_git_ignores_is_ignored(repository: Path, top: str, inner: str, deep: str) -> None:
     for place, text in (("", top), ("a", inner), ("a/ab", deep)):
         (repository / place / ".gitignore").write_text(text + "\n")
