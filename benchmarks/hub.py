@@ -43,7 +43,7 @@ def main(gb: float, rounds: int) -> None:
         workspace, _ = create_workspace(Path(scratch) / "workspace")
         make_run(workspace, size=int(gb * 1e9 / 3))  # its two shards have 1/3 and 2/3 of it
         merged = workspace.root / "outputs/qa-merged"
-        plain, ours = [], []
+        plain, ours = list[tuple[float, float]](), list[tuple[float, float]]()
         for number in range(rounds):
             calls = [
                 (plain, [sys.executable, "-c", _PLAIN, str(merged), f"mill/plain-{number}"]),
