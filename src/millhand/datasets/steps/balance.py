@@ -44,8 +44,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.at_most < 0 or self.ratio < 0:
+        if self.at_most < 0 or not self.ratio >= 0:
             raise ValueError("at_most and ratio are no limit where they are 0, and never below it")
+        if self.level < 1:
+            raise ValueError("level counts headings from 1, the outermost")
 
 
 _KEYS: dict[By, Callable[[Piece, int], str]] = {

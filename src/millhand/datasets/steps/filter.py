@@ -66,8 +66,34 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        """Refuse what would drop all or mean nothing.
+
+        Raises:
+            ValueError: A limit is out of its range, or a pattern could run without an end.
+        """
+        faults = list(_out_of_range(self))
+        if faults:
+            raise ValueError("; ".join(faults))
         for pattern in self.drop:
             cautious(pattern)
+
+
+def _out_of_range(options: Options) -> Iterator[str]:
+    for what in ("chars", "question_chars", "answer_chars"):
+        least, most = getattr(options, f"min_{what}"), getattr(options, f"max_{what}")
+        for name, value in (("min", least), ("max", most)):
+            if value < 0:
+                yield f"{name}_{what} counts characters, from 0, not {value}"
+        if 0 < most < least:
+            yield f"max_{what} {most} is below min_{what} {least}: nothing would be left"
+    for name in ("min_hangul", "max_symbols", "max_digits"):
+        value = getattr(options, name)
+        if not 0 <= value <= 1:
+            yield f"{name} is a share, from 0 to 1, not {value:g}"
+    for name in ("repetition", "prose_repetition"):
+        value = getattr(options, name)
+        if not value >= 0:
+            yield f"{name} is times a limit, from 0, not {value:g}"
 
 
 class _View(NamedTuple):

@@ -54,7 +54,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
+        # put so that what is no number (.nan) is refused too
+        if not all(share >= 0 for share in self.shares.values()) or abs(sum(self.shares.values()) - 1) > 1e-6:
             raise ValueError("train, validation and test are shares, 0 to 1, and sum up to 1")
         if self.level < 1:
             raise ValueError("level counts headings from 1, the outermost")
