@@ -19,11 +19,13 @@ A dataset.yaml without ``steps`` is one that ``millhand data add`` wrote.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import yaml
+from msgspec import inspect
 
 from millhand.datasets.steps.base import Step
 from millhand.datasets.steps.known import NAMES, load_step
@@ -32,6 +34,10 @@ from millhand.text.normal import did_you_mean
 
 # A key of the file itself: what stands inside a description is indented.
 _STEPS_KEY = re.compile(rb"^(?:steps|\"steps\"|'steps')\s*:", re.MULTILINE)
+# What msgspec says of a value where only some words may stand; YAML makes false of `no` and null of nothing.
+_NO_SUCH_VALUE = re.compile(
+    r"(?:Invalid enum value '(.*)'|Expected `str`, got `\w+`) - at (`key` in )?`(.*?)`", re.DOTALL
+)
 
 
 class RecipeSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -137,10 +143,37 @@ def _convert(path: Path, value: Any, kind: Any, words: type[msgspec.Struct], whe
 
 def _mend(message: str, words: type[msgspec.Struct]) -> str:
     unknown = re.search(r"unknown field `(.*?)`(?: - at `(.*?)`)?", message)
-    if not unknown:
+    if unknown:
+        known = (RecipeSource if "sources" in (unknown[2] or "") else words).__struct_fields__
+        return did_you_mean(unknown[1], known) or _known(known)
+    value = _NO_SUCH_VALUE.search(message)
+    if value is None:
         return ""
-    known = (RecipeSource if "sources" in (unknown[2] or "") else words).__struct_fields__
-    return did_you_mean(unknown[1], known) or f"Known are: {', '.join(known)}."
+    kind, names = inspect.type_info(words), re.findall(r"\.(\w+)", value[3])
+    may_stand = list(filter(None, _literals(kind, names, key=bool(value[2]))))
+    return did_you_mean(value[1] or "", may_stand) or _known(may_stand)
+
+
+def _known(words: Sequence[str]) -> str:
+    return f"Known are: {', '.join(words)}." if words else ""
+
+
+def _literals(kind: inspect.Type, names: Sequence[str], *, key: bool) -> Iterator[str]:
+    """The words that may stand in ``kind``, below the fields ``names``; ``key``: as a mapping's key."""
+    match kind:
+        case inspect.StructType():
+            found = (field.type for field in kind.fields if names and field.name == names[0])
+            yield from (word for below in found for word in _literals(below, names[1:], key=key))
+        case inspect.LiteralType():
+            yield from map(str, kind.values)
+        case inspect.UnionType():
+            yield from (word for one in kind.types for word in _literals(one, names, key=key))
+        case inspect.VarTupleType():
+            yield from _literals(kind.item_type, names, key=key)
+        case inspect.DictType():
+            yield from _literals(kind.key_type if key else kind.value_type, names, key=key)
+        case inspect.Metadata():
+            yield from _literals(kind.type, names, key=key)
 
 
 def _chosen(path: Path, number: int, written: str | dict[str, dict[str, Any] | None]) -> Chosen:
@@ -150,7 +183,7 @@ def _chosen(path: Path, number: int, written: str | dict[str, dict[str, Any] | N
         raise FindingsError([_fault(path, message, mend="Write each step as an item of its own: `- name`.")])
     name, options = next(iter(named.items()))
     if name not in NAMES:
-        mend = did_you_mean(name, NAMES) or f"Known are: {', '.join(NAMES)}."
+        mend = did_you_mean(name, NAMES) or _known(NAMES)
         raise FindingsError([_fault(path, f"step {number}, {name!r}, is not known", mend=mend)])
     step = load_step(name)
     where = f"step {number}, {name}: "
