@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_fake import FakeHub
+from tests.hub_fake.fixtures import contents, environment, hub, waits
 from tests.integration.conftest import Bench
 from tests.sshd import Sshd, running_sshd
 
 pytestmark = pytest.mark.real
+__all__ = ["hub", "waits"]
 
 
 @pytest.fixture
@@ -45,6 +48,22 @@ def test_a_run_on_a_box_is_trained_merged_brought_home_and_answers(
     assert again["again"]
     answer, _ = bench.call("chat", "qa", "-m", "자전거는 어디에서 빌리나요?")
     assert answer.strip()
+
+
+def test_a_run_is_merged_on_the_box_and_sent_from_there(
+    bench: Bench, sshd: Sshd, hub: FakeHub, tmp_path: Path
+) -> None:
+    bench.call("train", "qa", "--pod", "box")
+    made = bench.answer("export", "qa", "--pod", "box", "--there")
+    assert made["folder"] == "outputs/qa-merged"
+    assert bench.answer("export", "qa", "--pod", "box", "--there")["again"]
+    assert not list(bench.root.glob("outputs/qa-merged*"))
+    opened = ["--override", "licence:bicycle=made up for a test"]
+    bench.call("push", "model", "qa", "--to", "mill/qa", "--pod", "box", *opened, **environment(hub))
+    sent, there = contents(hub.repo("mill/qa")), tmp_path / "box/outputs/qa-merged"
+    assert sent["model.safetensors"] == (there / "model.safetensors").read_bytes()
+    assert json.loads(sent["millhand_run.json"])["export"]["tokens"] > 0
+    assert not list(bench.root.glob("outputs/qa-merged*"))
 
 
 def test_ctrl_c_leaves_the_run_and_attach_stop_and_resume_find_it(bench: Bench, sshd: Sshd) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from millhand.cli.output import json_option, print_facts, print_json, say, show_findings
+from millhand.cli.place import open_pod, pod_option
 
 if TYPE_CHECKING:
     from millhand.hub.publish import Published
@@ -20,7 +21,8 @@ _EPILOG = """\b
 Examples:
   millhand push dataset qa --to me/minwon-data
   millhand push model qa --to me/minwon --dry-run
-  millhand push model qa --to me/minwon-lora --adapter --public --tag v1"""
+  millhand push model qa --to me/minwon-lora --adapter --public --tag v1
+  millhand push model qa --to me/minwon --pod l4"""
 
 
 def _options(command: F) -> F:
@@ -59,16 +61,24 @@ def push() -> None:
 @click.argument("project", metavar="PROJECT|RUN")
 @click.option("--run", "run_name", default="", help="A finished run of the project; the last one by default.")
 @click.option("--adapter", is_flag=True, help="The adapter, not the merged model.")
+@pod_option
 @_options
-def model(project: str, run_name: str, adapter: bool, **options: Any) -> None:
-    """Publish the merged model of PROJECT's last finished run, or of RUN; or its adapter."""
+def model(project: str, run_name: str, adapter: bool, pod_name: str, **options: Any) -> None:
+    """Publish the merged model of PROJECT's last finished run, or of RUN; or its adapter.
+
+    With --pod the pod sends what lies there over its own line, and one that was rented for the run ends when
+    all of it was seen on the Hub.
+    """
     from millhand.runs.deliver import find_run
 
-    delivering = _open("model", options)
+    delivering = _at(_open("model", options), pod_name)
     run = find_run(delivering.workspace, project, run_name)
     parcel = delivering.model(run, adapter=adapter)
     show_findings(parcel.notes)
     _go(delivering, delivering.ready(parcel, ask_storage=options["dry_run"]), options, {"run": run.name})
+    released = None if options["dry_run"] else delivering.release()
+    if released is not None:
+        say(f"{released}")
 
 
 @push.command(epilog=_EPILOG)
@@ -81,6 +91,18 @@ def dataset(name: str, **options: Any) -> None:
     show_findings(parcel.notes)
     ready = delivering.ready(parcel, ask_storage=options["dry_run"])
     _go(delivering, ready, options, {"dataset": parcel.facts.name})
+
+
+def _at(delivering: Delivering, pod_name: str) -> Delivering:
+    """The same push from the pod that holds the model; nothing is rented for it."""
+    from millhand.runs.deliver_there import DeliveringThere, check_pod_is_up
+
+    workspace = delivering.workspace
+    check_pod_is_up(workspace, pod_name)
+    pod = open_pod(workspace, pod_name)
+    if pod.shared:
+        return delivering
+    return DeliveringThere(workspace, delivering.hub, delivering.target, delivering.overrides, pod=pod)
 
 
 def _open(kind: RepoType, options: dict[str, Any]) -> Delivering:

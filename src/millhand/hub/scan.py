@@ -51,7 +51,7 @@ class _Seen(NamedTuple):
 
 def scan_file(name: str, path: Path) -> Iterator[Finding]:
     """Find access keys and personal data in one file; ``name`` is what findings call it."""
-    if _is_passed_over(name):
+    if is_passed_over(name):
         return
     rows = path.suffix in (".jsonl", ".parquet")
     of_people = PurePosixPath(name).suffix != ".py"
@@ -70,7 +70,7 @@ def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Find
     Rows of data are left out: what they say of folders is what they are about.
     """
     wanted = words_pattern(words)
-    if _is_passed_over(name) or path.suffix in _ROWS or wanted is None:
+    if is_passed_over(name) or path.suffix in _ROWS or wanted is None:
         return
     places = ((line.number, wanted.search(line.text)) for line in read_lines(path))
     first = next((number for number, found in places if found), None)
@@ -90,7 +90,8 @@ def _open(gate: str, name: str) -> str:
     return f"Or say why it may go: `--override '{gate}:{name}=REASON'`; the card tells the reason."
 
 
-def _is_passed_over(name: str) -> bool:
+def is_passed_over(name: str) -> bool:
+    """Whether a file of that name is not looked through: weights, pictures, vocabularies."""
     path = PurePosixPath(name)
     return path.suffix.lower() in _PASSED_OVER or path.name in _VOCABULARIES
 

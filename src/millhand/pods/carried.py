@@ -13,10 +13,14 @@ from functools import cache
 from millhand.pods.bundle import program
 
 
-def boot_argv(variable: str, python: str = "python3") -> tuple[str, ...]:
-    """The command that runs the program in ``variable``, isolated and without site-packages."""
+def boot_argv(variable: str, python: str = "python3", *, alone: bool = True) -> tuple[str, ...]:
+    """The command that runs the program in ``variable``.
+
+    Args:
+        alone: Isolated and without site-packages; else with the interpreter's own libraries.
+    """
     code = f"import base64,os,sys,zlib;exec(zlib.decompress(base64.b64decode(os.environ[{variable!r}])))"
-    return (python, "-I", "-S", "-X", "utf8", "-c", code)
+    return (python, *(("-I", "-S") if alone else ("-P", "-u")), "-X", "utf8", "-c", code)
 
 
 @cache

@@ -91,15 +91,26 @@ class Delivering:
             FindingsError: Something stands against publishing it.
         """
         folder = model_folder(self.workspace, run, merged=not adapter)
-        readme = self._base_readme(run)
+        return self.model_in(folder, run, self.workspace.relative(folder), merged=not adapter)
+
+    def model_in(self, folder: Path, run: Run, shown: str, *, merged: bool) -> Parcel:
+        """What a finished run made, as it lies in ``folder``; findings call that ``shown``.
+
+        Raises:
+            FindingsError: Something stands against publishing it.
+        """
         facts = model_facts(
-            self.workspace, run, merged=not adapter, repository=self.target.id, base_readme=readme
+            self.workspace,
+            run,
+            merged=merged,
+            repository=self.target.id,
+            base_readme=self._base_readme(run),
+            folder=folder,
         )
         facts = msgspec.structs.replace(facts, data=tuple(map(self._linked, facts.data)))
         beside = [*licence_files(self.workspace, run), *curves(self.workspace, run)]
         paths = {path.name: path for path in (*beside, *model_paths(folder))}
-        findings = check_model(folder, self.workspace.relative(folder))
-        return self._checked(Parcel(facts, paths, is_part, run=run), list(findings))
+        return self._checked(Parcel(facts, paths, is_part, run=run), list(check_model(folder, shown)))
 
     def dataset(self, name: str) -> Parcel:
         """A dataset of the registry: its rows, all their parts, and what they were made from.
@@ -172,10 +183,14 @@ class Delivering:
         with ThreadPoolExecutor(_HASHING) as pool:  # hashing lets go of the interpreter's lock
             names = sorted(parcel.paths)
             files = list(pool.map(local_file, names, map(parcel.paths.__getitem__, names), repeat(sha256)))
-        files.append(local_text(CARD, self._card(parcel.facts, standing)))
+        files.append(self.card(parcel.facts, standing))
         found = publisher.changes(standing, files)
         stored = publisher.stored(standing, found) if ask_storage else set[str]()
         return Ready(parcel, publisher, standing, tuple(files), tuple(found), frozenset(stored))
+
+    def card(self, facts: Facts, standing: Standing) -> LocalFile:
+        """The card, with what a person wrote into the one that is there."""
+        return local_text(CARD, self._card(facts, standing))
 
     def _card(self, facts: Facts, standing: Standing) -> str:
         new = model_card(facts) if isinstance(facts, ModelFacts) else dataset_card(facts)
@@ -202,6 +217,9 @@ class Delivering:
             elif isinstance(ready.parcel.facts, DatasetFacts):
                 note_dataset(self.workspace, ready.parcel.facts, published)
         return published
+
+    def release(self) -> object:
+        """Nothing: what was delivered lies here."""
 
     def _tell(self) -> None:
         self.hub.say(f"Another command is pushing to {self.target.id}; waiting for it.")

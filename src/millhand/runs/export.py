@@ -17,13 +17,14 @@ from millhand.errors import Finding, FindingsError, TrainingError, UsageError
 from millhand.files import locked, write_text
 from millhand.llamafactory import launch
 from millhand.pods.base import Job, Pod
+from millhand.pods.local import LocalPod
 from millhand.runs import manifest
 from millhand.runs.environment import training_environment
 from millhand.runs.finished import EXPORTED, check_against_run, check_base, finished_run, open_ledger
 from millhand.runs.follow import Watcher, inspect_output, log_tail, wait
 from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Ledger, Run
-from millhand.runs.places import home_of, pod_settings, remove_folder
+from millhand.runs.places import home_of, pod_settings, remove_folder, rename_folder
 from millhand.shell import Secret
 from millhand.training.check import check_secrets, train_datasets
 from millhand.training.effective import export_values, render
@@ -47,17 +48,18 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Exporting:
-    """One call of `millhand export`."""
+    """One call of `millhand export`; ``there``: the merged model stays on the pod, to be sent from it."""
 
     workspace: Workspace
     pod: Pod
     project: Project
     watcher: Watcher
+    there: bool = False
 
     @property
     def home(self) -> Pod:
-        """Where the merged model is wanted: the client's own workspace."""
-        return home_of(self.workspace, self.pod)
+        """Where the merged model is wanted: the client's own workspace, or the pod."""
+        return self.pod if self.there else home_of(self.workspace, self.pod)
 
     def export(self, run_name: str = "") -> Exported:
         """Merge and verify the model of the last finished run, or of the run named.
@@ -68,7 +70,7 @@ class Exporting:
             TrainingError: LLaMA-Factory wrote no model that loads.
         """
         ledger = open_ledger(self.workspace)
-        run = finished_run(self.workspace, self.home, self.project, run_name)
+        run = finished_run(self.workspace, home_of(self.workspace, self.pod), self.project, run_name)
         self.pod.claim(run.name)
         given = self.project.values("export")
         findings = list(self._check(ledger, run, given))
@@ -90,7 +92,7 @@ class Exporting:
 
     def _found(self, ledger: Ledger, run: Run, folder: str, values: Mapping[str, Any]) -> Exported | None:
         state = inspect_output(self.home, folder)
-        kept = manifest.read_manifest(self.workspace.root / folder / manifest.FILE_NAME)
+        kept = manifest.parse_manifest(self.home.attach("none").read(f"{folder}/{manifest.FILE_NAME}"))
         facts = kept.get("export", {})
         if kept.get("run") == run.name and facts.get("values") == values and not state["fault"]:
             if ledger.done(run.name, EXPORTED + folder) is None:  # this process died before it could mark it
@@ -109,13 +111,27 @@ class Exporting:
         self._merge(run, {**values, "export_dir": partial}, env)
         self.watcher.note("Loading what was written and letting it speak.")
         facts = {"values": dict(values), "folder": folder, **self._speak(run, partial, values, env)}
+        if self.there:
+            self._leave(run, partial, folder, facts)
+        else:
+            self._fetch(run, partial, folder, facts)
+        _mark(ledger, run, folder, facts)
+        if not (self.pod.shared or self.there):  # it is home and whole: the pod's disk is for the next one
+            self.pod.run(remove_folder(self.pod.python, partial)).check()
+        return Exported(run, folder, facts, again=False)
+
+    def _fetch(self, run: Run, partial: str, folder: str, facts: Mapping[str, Any]) -> None:
         self.pod.get([partial])
         self._keep_manifest(run, partial, facts)
         (self.workspace.root / partial).rename(self.workspace.root / folder)
-        _mark(ledger, run, folder, facts)
-        if not self.pod.shared:  # it is home and whole: the pod's disk is for the next one
-            self.pod.run(remove_folder(self.pod.python, partial)).check()
-        return Exported(run, folder, facts, again=False)
+
+    def _leave(self, run: Run, partial: str, folder: str, facts: Mapping[str, Any]) -> None:
+        """Give it its name there; of what it is, only the manifest passes through here."""
+        self._keep_manifest(run, partial, facts)
+        self.pod.put([f"{partial}/{manifest.FILE_NAME}"])
+        here = LocalPod(self.workspace.root)
+        here.run(remove_folder(here.python, partial)).check()
+        self.pod.run(rename_folder(self.pod.python, partial, folder)).check()
 
     def _bring(self, values: Mapping[str, Any]) -> None:
         """Bring the base and what was trained on it; what the pod has already costs a look."""

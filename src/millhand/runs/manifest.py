@@ -106,7 +106,10 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read a manifest; empty where there is none."""
-    if not path.is_file():
-        return {}
-    manifest: dict[str, Any] = json.loads(path.read_bytes())
+    return parse_manifest(path.read_bytes() if path.is_file() else b"")
+
+
+def parse_manifest(data: bytes) -> dict[str, Any]:
+    """A manifest's content; empty where there is none."""
+    manifest: dict[str, Any] = json.loads(data) if data else {}
     return manifest

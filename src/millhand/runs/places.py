@@ -14,7 +14,7 @@ from millhand.workspace import Workspace
 # What of the client's settings means the same on another machine; its folders and GPUs do not.
 _TRAVEL = (
     "HF_TOKEN", "WANDB_API_KEY", "HF_ENDPOINT", "DISABLE_VERSION_CHECK", "NCCL_P2P_DISABLE",
-    "NCCL_IB_DISABLE", "FORCE_TORCHRUN",
+    "NCCL_IB_DISABLE", "FORCE_TORCHRUN", "HF_HUB_DISABLE_XET", "HF_XET_HIGH_PERFORMANCE",
 )  # fmt: skip
 
 
@@ -35,6 +35,12 @@ def remove_folder(python: str, folder: str) -> Command:
     """A command that removes a folder of the pod's workspace; one that is not there is no fault."""
     code = "import os, shutil, sys; os.path.lexists(sys.argv[1]) and shutil.rmtree(sys.argv[1])"
     return Command((python, "-I", "-S", "-c", code, folder))
+
+
+def rename_folder(python: str, folder: str, to: str) -> Command:
+    """A command that gives a folder of the pod's workspace another name; done before is no fault."""
+    code = "import os, sys; f, t = sys.argv[1:]; os.path.lexists(f) and os.rename(f, t)"
+    return Command((python, "-I", "-S", "-c", code, folder, to))
 
 
 def set_aside(python: str, folder: str) -> Command:

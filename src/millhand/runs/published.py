@@ -38,7 +38,13 @@ _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASS|PWD|CREDENTIAL", re.I)
 
 
 def model_facts(
-    workspace: Workspace, run: Run, *, merged: bool = True, repository: str = "", base_readme: str = ""
+    workspace: Workspace,
+    run: Run,
+    *,
+    merged: bool = True,
+    repository: str = "",
+    base_readme: str = "",
+    folder: Path | None = None,
 ) -> ModelFacts:
     """The facts of what a finished run made: its merged model, or its adapter.
 
@@ -46,11 +52,12 @@ def model_facts(
         merged: The merged model; else what lies in the run's own folder.
         repository: Where it goes, ``user/name``.
         base_readme: The base's README.md where it does not lie beside the base.
+        folder: Where the model lies; by default where the ledger says.
 
     Raises:
         UsageError: There is no such model here.
     """
-    folder = model_folder(workspace, run, merged=merged)
+    folder = folder or model_folder(workspace, run, merged=merged)
     trained = manifest.read_manifest(workspace.root / run.output_dir / manifest.FILE_NAME)
     config, machine = trained.get("config") or run.facts["config"], trained.get("machine", {})
     exported = manifest.read_manifest(folder / manifest.FILE_NAME).get("export", {}) if merged else {}
