@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +28,7 @@ from millhand.files import locked, write_text
 # can be sent there. It writes the output file; what it returns must go through JSON.
 Work: TypeAlias = Callable[[Path, Path], Any]
 _MARKER = ".done"
+_CHANGED = "it was changed while it was worked on: type the same command again"
 _DIED = "the process that worked on it died (out of memory?)"
 
 
@@ -100,37 +104,62 @@ def _all(work: Work, due: Sequence[Shard], version: str, workers: int) -> Iterat
         del left[shard.output]
         yield shard
     for shard in left.values():  # one of these kills: each alone, so that it is known which
-        yield from _pooled(work, [shard], version, 1) or [_failed(shard, _DIED)]
+        yield from list(_pooled(work, [shard], version, 1)) or [_failed(shard, _DIED)]
 
 
-def _pooled(work: Work, due: Sequence[Shard], version: str, workers: int) -> list[Shard]:
-    """What was done before a process died; all of it where none did."""
+def _pooled(work: Work, due: Sequence[Shard], version: str, workers: int) -> Iterator[Shard]:
+    """Each shard when it is done, up to where a process dies."""
     context = multiprocessing.get_context("spawn")  # the same on every system, and safe beside threads
-    finished: list[Shard] = []
-    pool = ProcessPoolExecutor(workers, mp_context=context)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_quietly)
     try:
-        futures: list[Future[Shard]] = [pool.submit(_one, work, shard, version) for shard in due]
+        with _deaf():
+            futures: list[Future[Shard]] = [pool.submit(_one, work, shard, version) for shard in due]
         for future in as_completed(futures):
-            finished.append(future.result())
+            yield future.result()
     except BrokenProcessPool:
         pass
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return finished
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that begin in this block do not hear Ctrl-C while they import: it would print where."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler if before is None else before)
+
+
+def _end_quietly() -> None:
+    """In a worker: Ctrl-C ends it at once, and its parent says so."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 def _one(work: Work, shard: Shard, version: str) -> Shard:
     temporary = shard.output.with_name(f".{shard.output.name}.tmp")
     try:
+        key = _key(shard.input, version)
         value = msgspec.to_builtins(work(shard.input, temporary))
-        marker = {"key": _key(shard.input, version), "value": value}
+        if _key(shard.input, version) != key:
+            return _failed(shard, _CHANGED)
         temporary.replace(shard.output)
-        write_text(_marker(shard.output), msgspec.json.encode(marker).decode("utf-8"))
+        marker = msgspec.json.encode({"key": key, "value": value})
+        write_text(_marker(shard.output), marker.decode("utf-8"))
     except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
         return _failed(shard, f"{type(error).__name__}: {error}")
     finally:
         temporary.unlink(missing_ok=True)
     return Shard(shard.input, shard.output, msgspec.json.decode(msgspec.json.encode(value)))
+
+
+def forget(shard: Shard) -> None:
+    """Have a shard done again by the next call, though its input stays the same."""
+    _marker(shard.output).unlink(missing_ok=True)
 
 
 def _failed(shard: Shard, error: str) -> Shard:

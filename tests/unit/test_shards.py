@@ -1,9 +1,10 @@
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
-from millhand.shards import map_shards
+from millhand.shards import forget, map_shards
 
 
 def upper(source: Path, target: Path) -> int:
@@ -80,3 +81,41 @@ def test_an_output_without_its_marker_is_not_taken_for_whole(tmp_path: Path) -> 
 def test_an_input_that_is_not_there_is_listed(tmp_path: Path) -> None:
     shards = map_shards(upper, [tmp_path / "none.txt"], tmp_path / "out", workers=1)
     assert "FileNotFoundError" in shards[0].error
+
+
+def rewrite(source: Path, target: Path) -> None:
+    target.write_text(source.read_text())
+    if source.read_text() == "old":
+        source.write_text("a newer text")
+
+
+def test_an_input_that_changes_meanwhile_is_listed_and_done_again(tmp_path: Path) -> None:
+    inputs = files(tmp_path, "old")
+    (first,) = map_shards(rewrite, inputs, tmp_path / "out", workers=1)
+    assert "changed while" in first.error
+    (second,) = map_shards(rewrite, inputs, tmp_path / "out", workers=1)
+    assert (second.skipped, second.output.read_text()) == (False, "a newer text")
+
+
+def test_what_is_forgotten_is_done_again(tmp_path: Path) -> None:
+    inputs = files(tmp_path, "a")
+    (shard,) = map_shards(upper, inputs, tmp_path / "out")
+    forget(shard)
+    assert not map_shards(upper, inputs, tmp_path / "out")[0].skipped
+
+
+def test_each_is_told_when_it_is_done(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    inputs = files(tmp_path, "first", "second")
+    work = partial(wait_for, gate)
+    map_shards(work, inputs, tmp_path / "out", workers=2, on_done=lambda _: gate.touch())
+    assert gate.exists()
+
+
+def wait_for(gate: Path, source: Path, target: Path) -> None:
+    """The second one waits until somebody was told of the first."""
+    target.write_text("")
+    end = time.monotonic() + 60
+    while source.name == "1.txt" and not gate.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)

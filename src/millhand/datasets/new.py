@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from millhand.datasets.building.sources import files_of
+from millhand.datasets.building.finding_files import files_of
 from millhand.datasets.definition import FILE
 from millhand.datasets.recipe import RecipeSource
+from millhand.datasets.registry import Registry
 from millhand.datasets.store import locked
 from millhand.errors import FindingsError, UsageError
 from millhand.files import write_text
@@ -52,6 +53,9 @@ def new_recipe(
     head["sources"] = [{"path": source, **({"map": dict(mapping)} if mapping else {})} for source in sources]
     text = yaml.dump(head, sort_keys=False, allow_unicode=True, width=100) + _HEAD.format(name=name)
     with locked(workspace.registry):
+        if name in Registry(workspace.registry).names():
+            mend = "Take another name; `millhand data list` has those that are taken."
+            raise UsageError(f"There is a dataset {name!r} already.", mend=mend)
         if path.exists():
             raise UsageError(
                 f"There is {workspace.relative(path)} already.", mend="Edit it, or take another name."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,21 @@ from typing import Literal
 import msgspec
 
 from millhand.datasets.building.rows import Draft, write_rows
-from millhand.datasets.building.running import Tell, Workshop, run_step
+from millhand.datasets.building.running import Tell, Workshop, key_after, run_step
 from millhand.datasets.building.sources import READ, Gathered, gather
 from millhand.datasets.building.stages import Stage, chained, sweep
 from millhand.datasets.built import FILE as BUILD
-from millhand.datasets.built import MARKS, OURS, Built, StepReport, read_built, without_marks, write_built
+from millhand.datasets.built import (
+    FILES,
+    MARKS,
+    OURS,
+    Built,
+    StepReport,
+    dataset_name,
+    read_built,
+    without_marks,
+    write_built,
+)
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.definition import read_definition
 from millhand.datasets.pieces import Piece
@@ -25,7 +36,7 @@ from millhand.datasets.registry import Registry
 from millhand.datasets.review.applying import correcting
 from millhand.datasets.steps.base import Context
 from millhand.datasets.store import locked, put_in_place, staging
-from millhand.errors import UsageError
+from millhand.errors import Finding, FindingsError, UsageError
 from millhand.files import locked as file_locked
 from millhand.files import sha256_file, write_text
 from millhand.workspace import Workspace, check_name
@@ -80,21 +91,53 @@ def build_dataset(workspace: Workspace, name: str, options: BuildOptions) -> Out
         FindingsError: The recipe has faults, nothing of its sources can be read, or no row is left.
         MillhandError: A step failed; what was done before it is kept.
     """
-    recipe = find_recipe(workspace, name)
+    recipe, registry = find_recipe(workspace, name), Registry(workspace.registry)
+    _check_place(registry, recipe.name)
     with _workshop(workspace, recipe.name, options) as shop:
         gathered = gather(shop, workspace.root, recipe)
-        steps = (*recipe.steps, *correcting(workspace.registry / recipe.name))
-        stage, reports, key = _steps(shop, steps, gathered)
-        key = chained(key, recipe.name, recipe.description, recipe.licence)
-        registry = Registry(workspace.registry)
+        steps = (*recipe.steps, *correcting(registry.folder / recipe.name))
+        key = _last_key(shop, recipe, steps, gathered.key)
         standing = read_built(registry.folder / recipe.name / BUILD)
         same = standing is not None and standing.key == key and _intact(registry, standing)
         if standing and same and not options.fresh:
             registry.write()
             return Outcome("unchanged", standing)
+        stage, reports, _ = _steps(shop, steps, gathered)
         built = _install(registry, recipe, stage, gathered, reports, key)
         sweep(shop.builds, shop.used)
     return Outcome(_status(standing, built, same=same), built)
+
+
+def _last_key(shop: Workshop, recipe: Recipe, steps: tuple[Chosen, ...], key: str) -> str:
+    """What the dataset depends on; known before any step is done, or any model asked."""
+    for chosen in steps:
+        key = key_after(shop, chosen, key)
+    return chained(key, recipe.name, recipe.description, recipe.licence)
+
+
+def _check_place(registry: Registry, name: str) -> None:
+    """Find what would stand in the way at the end, before the work and not after it."""
+    if not os.access(registry.folder, os.W_OK) or not os.access(registry.folder / name, os.W_OK):
+        mend = "Check the rights to the folder, or copy the workspace to where you may write."
+        raise UsageError(f"Nothing can be written in {registry.folder.name}/{name}/.", mend=mend)
+    owned = {made.name: made.file_name for made in registry.definitions().values()}
+    entries = registry.entries()
+    for split in FILES:
+        part = dataset_name(name, split)
+        file = str(entries[part].get("file_name")) if part in entries else owned.get(part, "")
+        if file and file != f"{name}/{FILES[split]}":
+            raise FindingsError([_taken(name, part, file)])
+
+
+def _taken(name: str, part: str, file: str) -> Finding:
+    return Finding(
+        id="data.duplicate-name",
+        severity="error",
+        message=f"a part of {name} would be called {part!r}, and there is such a dataset already ({file})",
+        file=f"dataset_registry/{name}/{DEFINITION}",
+        why="One of the two would be trained for the other.",
+        mend="Rename one of the two folders, and `name` in its dataset.yaml.",
+    )
 
 
 def _status(standing: Built | None, built: Built, *, same: bool) -> Status:
@@ -188,7 +231,7 @@ def _install(
     files = tuple(report.file for report in gathered.reports)
     draft = Draft(recipe.name, recipe.description, recipe.licence, files)
     with staging(registry.folder, recipe.name) as folder:
-        datasets = write_rows(folder, stage, draft)
+        datasets = write_rows(folder, stage, draft, reports)
         steps, marks = without_marks(reports)
         built = Built(key=key, datasets=datasets, sources=gathered.reports, steps=steps)
         write_built(folder / BUILD, built)

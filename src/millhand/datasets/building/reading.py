@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from millhand.datasets.shapes import make_plan, peek
 from millhand.datasets.writer import ORDER
 from millhand.documents.document import Document, Section
 from millhand.documents.rows import BadRow
-from millhand.documents.tables import JSON, PARQUET
-from millhand.errors import Finding, FindingsError, UsageError
+from millhand.documents.tables import JSON, PARQUET, SPREADSHEETS
+from millhand.errors import Finding, FindingsError, MillhandError, UsageError
 from millhand.files import sha256_file
-from millhand.text.normal import nfc, slug
+from millhand.text.normal import did_you_mean, nfc, slug
+from millhand.text.pii import veiled
 
 REVISION = 1  # goes up when the same files come to give other pieces
 _MOST_FINDINGS = 100  # of one file; their number is told
@@ -36,15 +38,14 @@ class Read(msgspec.Struct, frozen=True):
 
 def read_source(spec: RecipeSource, path: Path, output: Path) -> Read:
     """Write the pieces of ``path`` to ``output``. Whatever is wrong with the file is a finding."""
-    sha256 = sha256_file(path)
     found: list[Finding] = []
     try:
+        sha256, size = sha256_file(path), path.stat().st_size
         pieces = _records(spec, path, sha256, found) if of_rows(spec, path) else _passages(spec, path, found)
-        count = write_pieces(output, pieces)
-    except (FindingsError, UsageError) as error:
+        return Read(sha256, size, write_pieces(output, pieces), _capped(found))
+    except (MillhandError, OSError) as error:
         found += _as_findings(error, path)
-        count = write_pieces(output, iter(()))
-    return Read(sha256, path.stat().st_size, count, _capped(found))
+        return Read("", 0, write_pieces(output, iter(())), _capped(found))
 
 
 def of_rows(spec: RecipeSource, path: Path) -> bool:
@@ -59,8 +60,36 @@ def _passages(spec: RecipeSource, path: Path, found: list[Finding]) -> Iterator[
 
     reading = read_document(path, tables=spec.tables)
     found += reading.findings
+    found += _idle(spec, path)
     for document in reading.documents:
-        yield from _of_document(document, spec.licence)
+        yield from _of_document(_only_sheet(document, spec.sheet, path), spec.licence)
+
+
+def _only_sheet(document: Document, sheet: str | None, path: Path) -> Document:
+    """The document less the sheets that were not asked for; a sheet is a section."""
+    if sheet is None or path.suffix.lower() not in SPREADSHEETS:
+        return document
+    kept = tuple(section for section in document.sections if section.heading == nfc(sheet))
+    if not kept:
+        names = [section.heading for section in document.sections]
+        mend = did_you_mean(sheet, names) or f"It has: {', '.join(names)}."
+        raise UsageError(f"there is no sheet {sheet!r} with something in it", mend=mend)
+    return msgspec.structs.replace(document, blocks=(), sections=kept)
+
+
+def _idle(spec: RecipeSource, path: Path) -> Iterator[Finding]:
+    """Words of the recipe that mean nothing for this file: who wrote them expects otherwise."""
+    sheet = spec.sheet if path.suffix.lower() not in SPREADSHEETS else None
+    for name, value in (("sheet", sheet), ("encoding", spec.encoding), ("system", spec.system)):
+        if value:
+            yield Finding(
+                id="data.idle-word",
+                severity="warning",
+                message=f"{name}: {value} changes nothing here: it is read as a document, not as rows",
+                file=nfc(path.name),
+                why="It counts for tables whose rows are records.",
+                mend="Take it out, or say `map:` or `rows: true`.",
+            )
 
 
 def _of_document(document: Document, licence: str) -> Iterator[Piece]:
@@ -110,28 +139,34 @@ def _row_source(path: Path, sha256: str, row: int, spec: RecipeSource) -> Source
     return Source(nfc(path.name), sha256, row, licence=spec.licence)
 
 
-def _as_findings(error: FindingsError | UsageError, path: Path) -> list[Finding]:
+def _as_findings(error: MillhandError | OSError, path: Path) -> list[Finding]:
     if isinstance(error, FindingsError):
         return list(error.findings)
-    return [
-        Finding(
-            id="documents.unreadable",
-            severity="error",
-            message=error.message,
-            file=nfc(path.name),
-            why="Nothing of it can be read.",
-            mend=error.mend,
-        )
-    ]
+    if isinstance(error, MillhandError):
+        return [_unreadable(path, error.message, error.mend)]
+    return [_unreadable(path, f"cannot be opened: {error.strerror}", "Check the rights to the file.")]
 
 
-def _capped(found: list[Finding]) -> tuple[Finding, ...]:
+def _unreadable(path: Path, message: str, mend: str) -> Finding:
+    return Finding(
+        id="documents.unreadable",
+        severity="error",
+        message=message,
+        file=nfc(path.name),
+        why="It is missing from the dataset; the other files are in it.",
+        mend=mend,
+    )
+
+
+def _capped(every: list[Finding]) -> tuple[Finding, ...]:
+    """The first of a file's findings; they are kept with the dataset, so no personal data is in them."""
+    found = [dataclasses.replace(one, message=veiled(one.message)) for one in every[: _MOST_FINDINGS + 1]]
     if len(found) <= _MOST_FINDINGS:
         return tuple(found)
     more = Finding(
         id="data.more-faults",
         severity="error",
-        message=f"and {len(found) - _MOST_FINDINGS:,} more faults of this file",
+        message=f"and {len(every) - _MOST_FINDINGS:,} more faults of this file",
         file=found[0].file,
     )
     return (*found[:_MOST_FINDINGS], more)

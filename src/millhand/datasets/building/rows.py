@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from millhand.datasets.built import FILES, dataset_name
+from millhand.datasets.built import FILES, StepReport, dataset_name
 from millhand.datasets.definition import Definition, Format, SourceFile
 from millhand.datasets.pieces import SPLITS, Piece
 from millhand.datasets.records import Record, Source
@@ -29,7 +29,9 @@ class Draft(msgspec.Struct, frozen=True):
     sources: tuple[SourceFile, ...]
 
 
-def write_rows(folder: Path, pieces: Iterable[Piece], draft: Draft) -> tuple[Definition, ...]:
+def write_rows(
+    folder: Path, pieces: Iterable[Piece], draft: Draft, reports: Sequence[StepReport] = ()
+) -> tuple[Definition, ...]:
     """Write the rows of each split into ``folder``; a split without rows has no file.
 
     Raises:
@@ -46,11 +48,22 @@ def write_rows(folder: Path, pieces: Iterable[Piece], draft: Draft) -> tuple[Def
         for part in writers.values():
             part.writer.finish()
     if "train" not in writers:
-        raise FindingsError([_fault("no row is left to train on", _NOTHING)])
+        raise FindingsError([_fault(f"no row is left to train on: {_funnel(reports)}", _NOTHING)])
     return tuple(writers[split].definition(draft, split) for split in SPLITS if split in writers)
 
 
-_NOTHING = "The counts of the steps above say where the rows went: loosen the step that dropped them."
+_NOTHING = "Loosen the step that dropped them."
+
+
+def _funnel(reports: Sequence[StepReport]) -> str:
+    """Where the rows went: ``normalise 12 → 12, filter 12 → 0 (12 too short)``."""
+    parts = []
+    for report in reports:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in report.tally.dropped.items())
+        parts.append(
+            f"{report.name} {report.tally.came:,} → {report.tally.went:,}" + (f" ({why})" if why else "")
+        )
+    return ", ".join(parts) or "there are no steps"
 
 
 class _Part:

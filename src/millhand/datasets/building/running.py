@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +19,7 @@ from millhand.datasets.steps.base import Context, Step, Tally
 from millhand.datasets.steps.known import load_step
 from millhand.errors import Finding, MillhandError
 from millhand.shards import Shard, map_shards
+from millhand.text.pii import veiled
 
 Tell = Callable[[str, int, int], None]
 
@@ -45,8 +47,7 @@ def run_step(
         MillhandError: The step failed; what was made before it is kept.
     """
     step, options = chosen
-    settings = [shop.context.setting(name) for name in step.reads(options)]
-    key = chained(key, step.name, step.revision, msgspec.to_builtins(options), *settings)
+    key = key_after(shop, chosen, key)
     folder = folder_of(shop.builds, number, step.name, key)
     shop.used.append(folder)
     shop.tell(step.name, 0, len(before))
@@ -56,8 +57,16 @@ def run_step(
     make = _each if step.each else _whole
     stage, tally, findings = make(shop, chosen, before, folder)
     _must_add_up(step, tally)
-    report = StepReport(step.name, msgspec.to_builtins(options), tally, tuple(findings))
+    told = (dataclasses.replace(one, message=veiled(one.message)) for one in findings)
+    report = StepReport(step.name, msgspec.to_builtins(options), tally, tuple(told))
     return seal(folder, stage.shards, [len(stage)], report), report, key
+
+
+def key_after(shop: Workshop, chosen: Chosen, key: str) -> str:
+    """The hash of all that a step's pieces depend on, ``key`` being that of the pieces before it."""
+    step, options = chosen
+    settings = [shop.context.setting(name) for name in step.reads(options)]
+    return chained(key, step.name, step.revision, msgspec.to_builtins(options), *settings)
 
 
 def _each(shop: Workshop, chosen: Chosen, before: Stage, folder: Path) -> tuple[Stage, Tally, list[Finding]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from millhand import __version__
+from millhand.datasets.building.finding_files import files_of
 from millhand.datasets.building.reading import REVISION, Read, read_source
 from millhand.datasets.building.running import Workshop
 from millhand.datasets.building.stages import Stage, chained, cut, folder_of, load, seal
@@ -19,10 +20,8 @@ from millhand.datasets.definition import SourceFile
 from millhand.datasets.pieces import read_pieces
 from millhand.datasets.recipe import Recipe, RecipeSource
 from millhand.datasets.steps.base import Tally
-from millhand.documents.read import readable_files
 from millhand.errors import Finding, FindingsError
-from millhand.files import sha256_file
-from millhand.shards import Shard, map_shards
+from millhand.shards import Shard, forget, map_shards
 from millhand.text.normal import nfc
 
 READ = "read"  # what each file gave, kept from one build to the next
@@ -53,7 +52,7 @@ def gather(shop: Workshop, root: Path, recipe: Recipe) -> Gathered:
     key = chained(
         "",
         REVISION,
-        [[report.file.sha256, report.licence] for report in reports],
+        [_fact(report) for report in reports],
         [msgspec.to_builtins(source) for source in sources],
     )
     stage = _stage(shop, [shard for _, shard in read], key)
@@ -64,19 +63,10 @@ def gather(shop: Workshop, root: Path, recipe: Recipe) -> Gathered:
     return Gathered(stage, reports, key)
 
 
-def files_of(root: Path, source: RecipeSource) -> list[Path]:
-    """The files that a source names, each once, in the order of their names.
-
-    Raises:
-        FindingsError: It names a place outside of ``root``.
-    """
-    given = Path(source.path)
-    if given.is_absolute() or ".." in given.parts:
-        raise FindingsError([_outside(source)])
-    here = root / given
-    named = [here] if here.exists() else sorted(root.glob(source.path))
-    known = readable_files(path for path in named if path.is_dir())
-    return [*(path for path in named if path.is_file()), *known]
+def _fact(report: SourceReport) -> list[object]:
+    """What the pieces of a file depend on; whether it could be read may change though the file does not."""
+    found = sorted({finding.id for finding in report.findings})
+    return [report.file.path, report.file.sha256, report.licence, report.pieces, found]
 
 
 def _read(
@@ -97,16 +87,18 @@ def _read(
         work, files, out, version=version, suffix=".jsonl", workers=shop.workers, on_done=on_done
     )
     for shard in shards:
-        yield _report(root, source, shard), shard
+        report = _report(root, source, shard)
+        if any(finding.severity == "error" for finding in report.findings):
+            forget(shard)  # a package may be installed, a file mended: it is tried again
+        yield report, shard
 
 
 def _report(root: Path, source: RecipeSource, shard: Shard) -> SourceReport:
     read = Read("", 0, 0, (_broke(shard),)) if shard.error else msgspec.convert(shard.value, Read)
-    path = shard.input
     file = SourceFile(
-        path=nfc(path.relative_to(root).as_posix()),
-        sha256=read.sha256 or sha256_file(path),
-        bytes=read.bytes or path.stat().st_size,
+        path=nfc(shard.input.relative_to(root).as_posix()),
+        sha256=read.sha256,
+        bytes=read.bytes,
         rows=read.pieces,
         sheet=source.sheet,
         encoding=source.encoding,
@@ -137,22 +129,11 @@ def _no_file(source: RecipeSource) -> Finding:
     )
 
 
-def _outside(source: RecipeSource) -> Finding:
-    return Finding(
-        id="data.outside-source",
-        severity="error",
-        message=f"{source.path} lies outside of the workspace",
-        file="dataset.yaml",
-        why="Nobody else could make the dataset again.",
-        mend="Copy it into the workspace, and name it from there.",
-    )
-
-
 def _broke(shard: Shard) -> Finding:
     return Finding(
         id="documents.unreadable",
         severity="error",
-        message=f"cannot be read: {shard.error}",
+        message=f"cannot be read: {shard.error.partition(':')[2].strip() or shard.error}",
         file=nfc(shard.input.name),
         why="It is missing from the dataset; the other files are in it.",
         mend="Take it out of the sources, or mend the file.",

@@ -1,19 +1,21 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import openpyxl
 import pytest
 
 from millhand.datasets.add import AddOptions, add_dataset
-from millhand.datasets.building import running
+from millhand.datasets.building import reading, running
 from millhand.datasets.building.build import BuildOptions, build_dataset, draft_dataset
 from millhand.datasets.built import for_others
 from millhand.datasets.registry import Registry
 from millhand.datasets.remove import remove_dataset
 from millhand.datasets.steps.base import Step
-from millhand.errors import FindingsError, UsageError
+from millhand.errors import FindingsError, MissingPackageError, UsageError
 from millhand.workspace import Workspace
 from tests.unit.datasets.building import steps
 from tests.unit.datasets.building.conftest import write_recipe
@@ -146,6 +148,116 @@ def test_a_bad_source_is_listed_and_the_rest_goes_on(space: Workspace, manual: P
     assert len(rows(space, "manual")) == 2
 
 
+def test_a_file_that_could_not_be_read_is_tried_again(
+    space: Workspace, manual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (manual.parent / "more.html").write_text("<h1>전화</h1><p>전화는 받는다.</p>", encoding="utf-8")
+    recipe = space.registry / "manual" / "dataset.yaml"
+    recipe.write_text(recipe.read_text("utf-8").replace("docs/manual.md", "docs"), "utf-8")
+
+    def missing(*_: object, **__: object) -> None:
+        raise MissingPackageError("Reading .md files needs markdown_it.", mend="pip install it")
+
+    with monkeypatch.context() as without:
+        without.setattr("millhand.documents.markdown.read_markdown", missing)
+        (finding,) = build_dataset(space, "manual", ONE).built.findings
+    assert (finding.file, finding.mend) == ("manual.md", "pip install it")
+    again = build_dataset(space, "manual", ONE)
+    assert again.status == "rebuilt"
+    assert again.built.findings == ()
+
+
+def test_a_file_without_rights_is_listed_and_the_rest_goes_on(
+    space: Workspace, manual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (manual.parent / "locked.md").write_text("# 잠김", encoding="utf-8")
+    recipe = space.registry / "manual" / "dataset.yaml"
+    recipe.write_text(recipe.read_text("utf-8").replace("docs/manual.md", "docs"), "utf-8")
+    real = reading.sha256_file
+
+    def refusing(path: Path) -> str:
+        if path.name == "locked.md":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(reading, "sha256_file", refusing)
+    built = build_dataset(space, "manual", ONE).built
+    assert [(f.file, f.message) for f in built.findings] == [
+        ("locked.md", "cannot be opened: Permission denied")
+    ]
+    assert [source.pieces for source in built.sources] == [0, 3]
+
+
+def test_a_renamed_source_is_another(space: Workspace, manual: Path) -> None:
+    build_dataset(space, "manual", ONE)
+    manual.rename(manual.with_name("renamed.md"))
+    recipe = space.registry / "manual" / "dataset.yaml"
+    recipe.write_text(recipe.read_text("utf-8").replace("docs/manual.md", "docs/*.md"), "utf-8")
+    assert build_dataset(space, "manual", ONE).status == "rebuilt"
+    assert rows(space, "manual")[0]["source"]["document"].startswith("renamed-")
+
+
+def test_without_its_stages_an_unchanged_dataset_asks_no_step_again(
+    space: Workspace, manual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_dataset(space, "manual", ONE)
+    shutil.rmtree(space.state)
+    monkeypatch.setattr(running, "_whole", None)
+    monkeypatch.setattr(running, "_each", None)
+    assert build_dataset(space, "manual", ONE).status == "unchanged"
+
+
+def test_a_part_takes_no_other_dataset_s_name(space: Workspace, manual: Path) -> None:
+    table = space.root / "manual_test.csv"
+    table.write_text("instruction,output\na,b\n")
+    add_dataset(Registry(space.registry), table, AddOptions())
+    with pytest.raises(FindingsError, match="'manual_test'"):
+        build_dataset(space, "manual", ONE)
+
+
+@pytest.mark.usefixtures("manual")
+def test_no_dataset_takes_the_name_of_a_part(space: Workspace) -> None:
+    build_dataset(space, "manual", ONE)
+    write_recipe(space, "name: manual_test\nlicence: x\nsources: [{path: docs}]\nsteps: []\n", "manual_test")
+    with pytest.raises(FindingsError, match="manual_test"):
+        build_dataset(space, "manual_test", ONE)
+
+
+def test_personal_data_in_a_finding_is_starred_out(space: Workspace) -> None:
+    lines = [
+        '{"instruction": "a", "output": {"tel": "010-7777-6666"}}',
+        '{"instruction": "a", "output": "b"}',
+    ]
+    (space.root / "q.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    write_recipe(space, "name: q\nlicence: x\nsources: [{path: q.jsonl}]\nsteps: []\n", "q")
+    built = build_dataset(space, "q", ONE).built
+    assert len(built.findings) == 1
+    assert "7777" not in (space.registry / "q" / "build.json").read_text("utf-8")
+
+
+def test_a_sheet_that_was_not_asked_for_is_not_read(space: Workspace) -> None:
+    book = openpyxl.Workbook()
+    for name in ("공개", "내부"):
+        book.create_sheet(name).append([f"{name} 자료", "값"])
+    book.remove(book["Sheet"])
+    book.save(space.root / "two.xlsx")
+    text = "name: sheets\nlicence: x\nsources: [{path: two.xlsx, sheet: %s}]\nsteps: [generate]\n"
+    write_recipe(space, text % "공개", "sheets")
+    build_dataset(space, "sheets", ONE)
+    assert "내부" not in (space.registry / "sheets" / "rows.jsonl").read_text("utf-8")
+    write_recipe(space, text % "공게", "sheets")
+    with pytest.raises(FindingsError, match="Did you mean '공개'"):
+        build_dataset(space, "sheets", ONE)
+
+
+def test_a_word_that_changes_nothing_is_told(space: Workspace, manual: Path) -> None:
+    recipe = space.registry / "manual" / "dataset.yaml"
+    recipe.write_text(
+        recipe.read_text("utf-8").replace("manual.md\n", "manual.md\n    system: 너는\n"), "utf-8"
+    )
+    assert [f.id for f in build_dataset(space, "manual", ONE).built.findings] == ["data.idle-word"]
+
+
 def test_a_table_goes_through_the_steps_as_records(space: Workspace) -> None:
     (space.root / "qa.csv").write_text("질문,답변\n무엇?,버림\n언제?,내일\n", encoding="utf-8")
     write_recipe(
@@ -210,7 +322,7 @@ def test_passages_are_no_rows(space: Workspace, manual: Path) -> None:
 def test_when_nothing_is_left_it_says_so(space: Workspace, manual: Path) -> None:
     recipe = space.registry / "manual" / "dataset.yaml"
     recipe.write_text(recipe.read_text(encoding="utf-8").replace("버림", "다"), encoding="utf-8")
-    with pytest.raises(FindingsError, match="no row is left"):
+    with pytest.raises(FindingsError, match=r"normalise 3 → 3, filter 3 → 0 \(3 held the word\)"):
         build_dataset(space, "manual", ONE)
 
 
