@@ -3,9 +3,9 @@
 #   PYTHON  the interpreter that makes the environment (3.11 or later)
 #   VENV    where the environment is made
 #   DEMO    where `make run` works
-#   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve and evaluate
+#   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve, evaluate and release
 #   DATASET a dataset of dataset_registry/, for push-dataset
-#   TO      USER/NAME on the Hugging Face Hub, for push-model and push-dataset
+#   TO      USER/NAME on the Hugging Face Hub, for push-model, push-dataset and release
 #   POD     a pod file of runpod/ (l4, rtx4090 …) or ssh://user@host:port/folder, for what runs elsewhere
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -19,7 +19,7 @@ BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check preflight lint types contracts unit tests docs bench install dev doctor \
-        train export chat serve evaluate plan data clean distclean
+        train export chat serve evaluate plan release data clean distclean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -97,6 +97,24 @@ push-model: $(VENV)/.installed     ## publish CONFIG's last merged model on the 
 push-dataset: $(VENV)/.installed   ## publish DATASET on the Hugging Face Hub as TO, privately
 	@test -n "$(DATASET)" -a -n "$(TO)" || { echo "Say which and where: make $@ DATASET=NAME TO=USER/NAME" >&2; exit 2; }
 	$(BIN)/millhand push dataset $(DATASET) --to $(TO)
+
+# Each step ends the target if it fails; called again, it goes on where it stopped: what is trained and merged
+# is not trained again, what the Hub has is not sent again.
+release: $(VENV)/.installed        ## check CONFIG, train and merge it, evaluate it, publish it as TO, privately
+	@test -n "$(CONFIG)" -a -n "$(TO)" || { echo "Say which and where: make $@ CONFIG=NAME TO=USER/NAME" >&2; exit 2; }
+	$(BIN)/millhand check $(CONFIG)
+	$(BIN)/millhand train $(CONFIG) --export
+	$(BIN)/millhand evaluate $(CONFIG)
+	$(BIN)/millhand push model $(CONFIG) --to $(TO)
+
+# POD is a machine behind SSH, or one that `millhand up` rented; it sends the model itself.
+release-remote: $(VENV)/.installed ## the same on POD, which is up
+	@test -n "$(CONFIG)" -a -n "$(TO)" || { echo "Say which and where: make $@ CONFIG=NAME TO=USER/NAME" >&2; exit 2; }
+	$(BIN)/millhand check $(CONFIG)
+	$(BIN)/millhand train $(CONFIG) --pod $(POD)
+	$(BIN)/millhand export $(CONFIG) --pod $(POD) --there
+	$(BIN)/millhand evaluate $(CONFIG) --pod $(POD)
+	$(BIN)/millhand push model $(CONFIG) --to $(TO) --pod $(POD)
 
 push: $(VENV)/.installed           ## bring the workspace to POD
 	$(BIN)/millhand sync up --pod $(POD)
