@@ -57,6 +57,7 @@ bench: $(VENV)/.dev      ## measure, each figure beside a named peer's
 	$(BIN)/python -m benchmarks.ssh
 	$(BIN)/python -m benchmarks.documents
 	$(BIN)/python -m benchmarks.steps_clean
+	$(BIN)/python -m benchmarks.data_build
 	$(BIN)/python -m benchmarks.dart
 	$(BIN)/python -m benchmarks.check
 	$(BIN)/python -m benchmarks.remote_run
