@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_fake import FakeHub
+from tests.hub_fake.fixtures import contents, environment, hub, waits
 from tests.integration.conftest import Bench
 from tests.integration.rented import Rented, renting
 from tests.runpod_fake.processes import marked
 
 pytestmark = pytest.mark.real
+__all__ = ["hub", "waits"]
 
 
 @pytest.fixture
@@ -32,3 +35,24 @@ def test_a_run_is_rented_trained_brought_home_and_its_pod_released(rented: Rente
     ended = set(rented.machines.sshds) - {stranger.id}
     assert len(ended) == 1
     assert not any(marked(pod) for pod in ended)
+
+
+def test_a_rented_pod_sends_the_model_and_is_released_when_it_was_seen_on_the_hub(
+    rented: Rented, hub: FakeHub
+) -> None:
+    push = ["push", "model", "qa", "--to", "mill/qa", "--pod", "l4", "--override", "licence:bicycle=a test"]
+    rented.train("--keep")
+    rented.call("export", "qa", "--pod", "l4", "--there")
+    [pod] = rented.pods()
+    hub.order("commit", status=403, message="Forbidden", times=1)
+    failed = rented.bench.start(*push, **rented.env, **environment(hub))
+    failed.communicate(timeout=200)
+    assert failed.returncode == 3
+    assert rented.pods() == [pod], "nothing was published, and its pod was ended"
+    rented.bench.call(*push, **rented.env, **environment(hub))
+    there = rented.there() / "outputs/qa-merged/model.safetensors"
+    assert contents(hub.repo("mill/qa"))["model.safetensors"] == there.read_bytes()
+    assert rented.pods() == []
+    _, err = rented.bench.call(*push, code=2, **rented.env, **environment(hub))
+    assert "a push rents none" in err
+    assert rented.pods() == []
