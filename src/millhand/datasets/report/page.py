@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from millhand.datasets.built import Built
@@ -14,6 +14,7 @@ from millhand.datasets.report import sections
 from millhand.datasets.report.facts import Facts, Ruler, gather
 from millhand.datasets.report.made import Failures, corrections, generation, read_failures
 from millhand.datasets.report.markup import Html, el, join, number
+from millhand.datasets.report.veil import for_page
 from millhand.datasets.review.corrections import Correction, read_corrections
 from millhand.datasets.standing import find_made, name_of
 
@@ -58,7 +59,8 @@ def make_report(registry: Registry, name: str, ruler: Ruler, *, seed: int = 0) -
 
 
 def render(report: Report) -> str:
-    """The HTML of a report."""
+    """The HTML of a report; personal data is starred out of all that it shows."""
+    report = _veiled(report)
     built, facts = report.built, report.facts
     parts = [
         sections.sources(built, facts),
@@ -84,6 +86,24 @@ def render(report: Report) -> str:
     )
     body = el("body", _top(report), _menu(built, report), el("main", *parts, _footer(built)))
     return f"<!doctype html>\n{el('html', head, body, lang='en')}\n"
+
+
+def _veiled(report: Report) -> Report:
+    facts = replace(
+        report.facts,
+        licences=for_page(report.facts.licences),
+        generators=for_page(report.facts.generators),
+        shown=for_page(report.facts.shown),
+    )
+    return replace(
+        report,
+        built=for_page(report.built),
+        facts=facts,
+        failures=for_page(report.failures),
+        corrections=for_page(report.corrections),
+        licence=for_page(report.licence),
+        description=for_page(report.description),
+    )
 
 
 def _style() -> str:
