@@ -7,12 +7,16 @@ Layout of ``out``::
     chunks/{corp_code}/{year}/{reprt_code}/{rcept_no}.parquet   sections and passages of the whole filing
     .build/                                                  what is done; a second call goes on from it
 
+What is made waits in ``.build`` until it is known whose each place is: of files that hold the same filing
+the first owns it, whichever is made last. A second call compares the hashes of sources and of what stands.
+
 Audit reports in a filing's ZIP are documents of their own (``{rcept_no}_00760``).
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -25,11 +29,15 @@ from millhand.dart.chunks import SCHEMA
 from millhand.dart.filing import UNKNOWN, home_of
 from millhand.dart.make import CHUNKS, VERSION, Built, Outcome, build_file
 from millhand.dart.passages import BUDGET, LEAST_BUDGET
+from millhand.dart.staging import at_hand, earlier_owners, put
 from millhand.errors import Finding, UsageError
+from millhand.files import locked, sha256_file
 from millhand.shards import Shard, map_shards
 from millhand.text.normal import nfc
 
 STATE = ".build"
+_STAGED, _LOCK = f"{STATE}/made", f"{STATE}/.building"
+_FETCH_AGAIN = "Fetch the filing again; if it fails again, report it with this message."
 _RECEIPT = re.compile(r"\d{14}\.zip", re.IGNORECASE)
 
 
@@ -71,11 +79,11 @@ def build(
         done += 1
         on_done(done, len(files), shard.input)
 
-    call = partial(_mapped, files, out, budget, workers)
-    shards = call(note)
-    if _forget_gone(shards, out):
-        shards = call(lambda _: None)
-    return _gathered(shards, out)
+    with locked(out / _LOCK):
+        shards, unchanged = _settled(partial(_mapped, files, out, budget, workers), note, out)
+        result = _gathered(shards, out, unchanged)
+        shutil.rmtree(out / _STAGED, ignore_errors=True)
+    return result
 
 
 def filings_in(paths: Iterable[Path]) -> list[Path]:
@@ -95,7 +103,7 @@ def filings_in(paths: Iterable[Path]) -> list[Path]:
 def _mapped(
     files: list[Path], out: Path, budget: int, workers: int | None, note: Callable[[Shard], None]
 ) -> list[Shard]:
-    work = partial(build_file, out.absolute(), budget)
+    work = partial(build_file, out.absolute() / _STAGED, budget)
     version = f"{__version__} {SCHEMA} {VERSION} {budget}"
     return map_shards(
         work, files, out / STATE, version=version, suffix=".json", workers=workers, on_done=note
@@ -113,45 +121,83 @@ def _check(files: Sequence[Path], out: Path, budget: int) -> None:
         raise UsageError(f"Passages of {budget} characters are too short.", mend=mend)
 
 
-def _forget_gone(shards: Sequence[Shard], out: Path) -> bool:
-    """Have what was made earlier made again where a file of it is gone since."""
-    gone = False
-    for shard in shards:
-        if shard.skipped:
-            outcome = _outcome(shard)
-            files = [name for made in outcome.documents for name in (made.file, made.facts_file)]
-            if not all((out / name).is_file() for name in (*files, outcome.chunks_file) if name):
-                shard.output.unlink()
-                gone = True
-    return gone
+def _settled(
+    call: Callable[[Callable[[Shard], None]], list[Shard]], note: Callable[[Shard], None], out: Path
+) -> tuple[list[Shard], int]:
+    """Have made what is due until all that is to stand is at hand; how many an earlier call had made.
+
+    None is made again twice: what one lacks then is told when it is put in place.
+    """
+    shards = call(note)
+    made = {shard.output for shard in shards if not shard.skipped}
+    while stale := _stale(shards, out, made):
+        for shard in stale:
+            shard.output.unlink(missing_ok=True)
+        shards = call(lambda _: None)
+        made |= {shard.output for shard in (*stale, *(s for s in shards if not s.skipped))}
+    return shards, len(shards) - len(made)
 
 
-def _gathered(shards: Sequence[Shard], out: Path) -> Result:
+def _stale(shards: Sequence[Shard], out: Path, made: set[Path]) -> list[Shard]:
+    """Those made by an earlier call of another source, or whose files do not stand as they were made."""
+    outcomes = [_outcome(shard) for shard in shards]
+    return [
+        shard
+        for shard, outcome, owner in zip(shards, outcomes, _owners(outcomes), strict=True)
+        if shard.output not in made
+        and (
+            not _same_source(shard, outcome)
+            or (owner is None and not at_hand(out / _STAGED, out, outcome.files))
+        )
+    ]
+
+
+def _same_source(shard: Shard, outcome: Outcome) -> bool:
+    """Size and time alone do not tell: a file can be replaced by another of the same."""
+    try:
+        return sha256_file(shard.input) == outcome.source_sha256
+    except OSError:
+        return False
+
+
+def _owners(outcomes: Sequence[Outcome]) -> list[int | None]:
+    """The number of the one that holds the same filing before it; None for those that own theirs."""
+    return earlier_owners([(*(made.id for made in o.documents), *o.files) for o in outcomes])
+
+
+def _gathered(shards: Sequence[Shard], out: Path, unchanged: int) -> Result:
     documents: list[Built] = []
     findings: list[Finding] = []
     left_out: Counter[str] = Counter()
     kept: set[str] = set()
-    owners: dict[str, str] = {}
-    for shard in shards:
-        outcome = _outcome(shard)
+    outcomes = [_outcome(shard) for shard in shards]
+    for shard, outcome, owner in zip(shards, outcomes, _owners(outcomes), strict=True):
         findings += outcome.findings
-        twice = [made for made in outcome.documents if made.id in owners]
-        if twice:
-            findings.append(_twice(shard, owners[twice[0].id]))
-        elif not shard.error:
-            owners |= {made.id: shard.input.name for made in outcome.documents}
+        trouble = _placed(shard, outcome, out) if owner is None else _twice(shard, shards[owner].input.name)
+        if trouble:
+            findings.append(trouble)
+        else:
             documents += outcome.documents
             left_out += Counter(outcome.left_out)
             kept.add(outcome.chunks_file)
     _sweep(out, kept)
     findings += _versions(documents)
-    skipped = sum(shard.skipped for shard in shards)
-    return Result(tuple(documents), tuple(findings), dict(left_out), len(shards), skipped)
+    return Result(tuple(documents), tuple(findings), dict(left_out), len(shards), unchanged)
+
+
+def _placed(shard: Shard, outcome: Outcome, out: Path) -> Finding | None:
+    """Put a filing's files in their places; a finding where that fails."""
+    try:
+        put(out / _STAGED, out, outcome.files)
+    except OSError as error:
+        mend = "Remove what is in its place, or close what holds it open, and build again."
+        return _failed(shard, f"{type(error).__name__}: {error}", mend)
+    return None
 
 
 def _outcome(shard: Shard) -> Outcome:
     if shard.error:
-        return Outcome(findings=(_failed(shard),))
+        return Outcome(findings=(_failed(shard, shard.error, _FETCH_AGAIN),))
     return msgspec.convert(shard.value, Outcome)
 
 
@@ -181,14 +227,14 @@ def _versions(documents: Sequence[Built]) -> list[Finding]:
     ]
 
 
-def _failed(shard: Shard) -> Finding:
+def _failed(shard: Shard, error: str, mend: str) -> Finding:
     return Finding(
         id="dart.failed",
         severity="error",
-        message=f"could not be built: {shard.error}",
+        message=f"could not be built: {error}",
         file=nfc(shard.input.name),
         why="It is missing from the chunks.",
-        mend="Fetch the filing again; if it fails again, report it with this message.",
+        mend=mend,
     )
 
 

@@ -10,6 +10,7 @@ import yaml
 from millhand.dart.build import Result, build, filings_in
 from millhand.dart.chunks import SCHEMA, read_chunks, schema
 from millhand.dart.make import build_file
+from millhand.dart.staging import put
 from millhand.errors import UsageError
 from tests.unit.documents.real import real
 from tests.unit.documents.test_dart import report, table, write_zip
@@ -265,7 +266,9 @@ def test_work_that_fails_is_a_finding(tmp_path: Path) -> None:
 
 def test_the_real_filing_loses_nothing(tmp_path: Path) -> None:
     source = real("dart/20240312000736.zip")
-    outcome = build_file(tmp_path, 1000, source, tmp_path / "note.json")
+    staged = tmp_path / "made"
+    outcome = build_file(staged, 1000, source, tmp_path / "note.json")
+    put(staged, tmp_path, outcome.files)
     assert [built.id for built in outcome.documents] == [RECEIPT, f"{RECEIPT}_00760", f"{RECEIPT}_00761"]
     assert sum(built.facts for built in outcome.documents) > 6_000
     chunks = pq.read_table(tmp_path / outcome.chunks_file).to_pylist()
