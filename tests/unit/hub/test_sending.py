@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millhand.errors import Finding, FindingsError, MillhandError
+from millhand.errors import Finding, FindingsError, MillhandError, UsageError
 from millhand.files import sha256_file
 from millhand.hub import inventory, sending
 from millhand.hub.listing import git_blob_id, local_file
@@ -45,6 +47,25 @@ def test_the_modules_that_travel_import_each_other_only_and_in_this_order() -> N
 
 def test_the_program_fits_into_a_variable() -> None:
     assert len(carried.packed(sending.MODULES, sending.ENTRY)) < _LONGEST_VARIABLE / 2
+
+
+def test_it_runs_where_millhand_is_not_installed(tmp_path: Path) -> None:
+    """Without .pth files, so without this editable installation, the libraries are there all the same."""
+    (tmp_path / "plan.json").write_text(
+        '{"target": {"kind": "model", "id": "a/b"}, "stale": [], "files": []}'
+    )
+    program = carried.packed(sending.MODULES, sending.ENTRY)
+    env = {
+        **os.environ,
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "PROGRAM": program,
+        "HF_HUB_OFFLINE": "1",
+        "HF_TOKEN": "hf_x",
+    }
+    argv = [sys.executable, "-S", *carried.boot_argv("PROGRAM", alone=False)[3:], "plan.json"]
+    ended = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == UsageError.exit_code, ended.stderr
+    assert "HF_HUB_OFFLINE is set" in json.loads(ended.stdout.splitlines()[-1])["error"]
 
 
 def test_an_error_travels_home() -> None:
