@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from millhand.datasets.built import Built, StepReport
 from millhand.datasets.report.figures import bar
 from millhand.datasets.report.markup import Html, counted, el, join, number
-from millhand.datasets.steps.base import Sample
+from millhand.datasets.steps.base import TAKEN, Sample, Tally
 from millhand.documents.rows import shorten
 
 _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
@@ -23,15 +23,20 @@ def funnel(built: Built) -> Html:
     makes = next((n for n, step in enumerate(built.steps) if step.name == "generate"), None)
     first = max([came, *(step.tally.came for step in built.steps[: makes or len(built.steps)])], default=0)
     later = max((step.tally.went for step in built.steps[makes or 0 :]), default=0)
-    rows = [_line("read", bar(came, first), join(number(came), _unit(makes is not None)))]
+    before = _unit(None if makes is None else built.steps[makes].tally)
+    rows = [_line("read", bar(came, first), join(number(came), before))]
     for index, step in enumerate(built.steps):
         made = makes is not None and index >= makes
-        rows.append(_step(step, later if made else first, unit=_unit(makes is not None and not made)))
+        rows.append(_step(step, later if made else first, unit=_unit(None) if made else before))
     return el("div", *rows, class_="funnel")
 
 
-def _unit(passages: bool) -> Html:
-    return el("small", " passages" if passages else " rows")
+def _unit(generate: Tally | None) -> Html:
+    """What is counted before the step whose tally it is; rows, where none makes any."""
+    taken = generate.counts.get(TAKEN, 0) if generate else 0
+    if generate is None or 0 < taken == generate.came:
+        return el("small", " rows")
+    return el("small", " passages and rows" if taken else " passages")
 
 
 def _step(step: StepReport, scale: int, unit: Html) -> Html:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +13,10 @@ from millhand.datasets.built import Built, StepReport
 from millhand.datasets.report.facts import Facts
 from millhand.datasets.report.figures import bar
 from millhand.datasets.report.funnel import chip, difference
-from millhand.datasets.report.markup import Html, el, join, number, share, table
-from millhand.datasets.report.sections import section, step_called
+from millhand.datasets.report.markup import Html, counted, el, join, number, share, table
+from millhand.datasets.report.sections import section, step_called, steps_called
 from millhand.datasets.review.corrections import Correction
+from millhand.datasets.steps.base import TAKEN
 from millhand.documents.rows import shorten
 from millhand.text.pii import veiled
 
@@ -44,10 +46,14 @@ def read_failures(folder: Path, built: Built) -> Failures:
     The list lies below the workspace where a finding says; where another machine built the dataset, only
     their number is known.
     """
-    step = step_called(built, "generate")
-    if step is None:
-        return Failures([], 0)
-    root = folder.parent.parent
+    first, total = list[NotMade](), 0
+    for step in steps_called(built, "generate"):
+        found = _read(folder.parent.parent, step)
+        first, total = [*first, *found.first][:_MOST], total + found.total
+    return Failures(first, total)
+
+
+def _read(root: Path, step: StepReport) -> Failures:
     named = {root / finding.file for finding in step.findings if finding.id.startswith(_NOT_MADE)}
     path = next((path for path in sorted(named) if path.is_file()), None)
     if path is None:
@@ -62,28 +68,44 @@ def read_failures(folder: Path, built: Built) -> Failures:
 
 def generation(built: Built, facts: Facts, failures: Failures) -> Html:
     """What made the rows, and what was asked for and not made."""
-    step = step_called(built, "generate")
+    every = steps_called(built, "generate")
     rows: list[list[object]] = [
         [name, bar(count, facts.total), number(count), share(count, facts.total)]
         for name, count in facts.generators.most_common()
     ]
-    told = "Rows were taken as they stood in the sources."
-    if step is not None:
-        told = f"{step.tally.went:,} rows were made of {step.tally.came:,} passages."
-    chips = [chip(count, name) for name, count in step.tally.counts.items() if count] if step else []
+    counts: Counter[str] = Counter()
+    for step in every:
+        counts.update(step.tally.counts)
+    chips = [chip(count, name) for name, count in counts.items() if count and name != TAKEN]
     return section(
         "generation",
         "Who made the rows",
-        el("p", told),
+        el("p", _made_of(every)),
         table(("generator", "", "rows", "share"), rows, numbers=(2, 3)),
         el("div", *chips, class_="chips") if chips else None,
-        *_failed(step, failures),
+        *(_failed(failures) if every else ()),
     )
 
 
-def _failed(step: StepReport | None, failures: Failures) -> Iterator[Html]:
-    if step is None:
-        return
+def _made_of(every: Sequence[StepReport]) -> str:
+    """How many rows were made of how many passages, and how many were rows already.
+
+    A row that one generator made comes to the next one as a row: only the first tells what the sources held.
+    """
+    if not every:
+        return "Rows were taken as they stood in the sources."
+    taken = every[0].tally.counts.get(TAKEN, 0)
+    made = sum(step.tally.went - step.tally.counts.get(TAKEN, 0) for step in every)
+    passages = sum(step.tally.came - step.tally.counts.get(TAKEN, 0) for step in every)
+    told = f"{_were(made)} made of {counted(passages, 'passage')}." if passages or not taken else ""
+    return f"{told} {_were(taken)} taken as they stood in the sources.".strip() if taken else told
+
+
+def _were(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'was' if rows == 1 else 'were'}"
+
+
+def _failed(failures: Failures) -> Iterator[Html]:
     if not failures.total:
         yield el("p", "Nothing is listed as not made.", class_="quiet")
         return

@@ -25,6 +25,11 @@ def section(name: str, title: str, *children: object) -> Html:
     return el("section", el("h2", title), *children, id=name)
 
 
+def steps_called(built: Built, name: str) -> list[StepReport]:
+    """All steps of that name, in their order."""
+    return [step for step in built.steps if step.name == name]
+
+
 def step_called(built: Built, name: str) -> StepReport | None:
     """The last step of that name; None where the recipe has none."""
     return next((step for step in reversed(built.steps) if step.name == name), None)

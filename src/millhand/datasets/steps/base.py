@@ -20,6 +20,7 @@ from millhand.errors import Finding
 from millhand.shell import Secret
 
 SAMPLES = 5
+TAKEN = "rows taken as they were"  # a step's count, where it makes rows of passages: what was one already
 _SAMPLE_CHARS = 400
 
 

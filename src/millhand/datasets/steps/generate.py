@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from millhand.datasets.pieces import Piece
-from millhand.datasets.steps.base import Context, Pieces, Step, Tally
+from millhand.datasets.steps.base import TAKEN, Context, Pieces, Step, Tally
 from millhand.datasets.synthesize.endpoint import endpoint_of
 from millhand.datasets.synthesize.judge import question_key
 from millhand.datasets.synthesize.listing import Listing, shown
@@ -54,6 +54,8 @@ def _by_outline(options: Options, pieces: Pieces, tally: Tally) -> Iterator[Piec
     asked: set[str] = set()
     for piece in pieces:
         made = [piece] if piece.passage is None else list(outline.records(piece, options))
+        if piece.passage is None:
+            tally.count(TAKEN)
         if not made:
             tally.drop(piece, "nothing to ask")
         for record in made:
@@ -118,6 +120,7 @@ def _run(made: AsyncGenerator[Made, None]) -> Iterator[Made]:
 
 def _records(made: Made, model: str, listing: Listing, tally: Tally) -> Iterator[Piece]:
     if made.piece.passage is None:
+        tally.count(TAKEN)
         yield made.piece
         return
     records = [record for work in made.works for record in work.pieces(model)]
@@ -187,4 +190,4 @@ def _reads(options: Options) -> tuple[str, ...]:
     return ("MILLHAND_MODEL",) if options.generator == "model" and not options.model else ()
 
 
-STEP = Step("generate", Options, whole=generate, revision=2, makes=True, price=_price, reads=_reads)
+STEP = Step("generate", Options, whole=generate, revision=3, makes=True, price=_price, reads=_reads)

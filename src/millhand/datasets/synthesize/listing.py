@@ -58,11 +58,15 @@ class Listing:
             self._file.write(msgspec.json.encode(line) + b"\n")
 
     def findings(self, path: Path) -> Iterator[Finding]:
-        """A finding for each reason. ``path`` is told from the workspace: builds know no machine's paths."""
+        """A finding for each reason. ``path`` is told from the workspace: builds know no machine's paths.
+
+        What the endpoint left unanswered is an error: the same command could make it. What the judge
+        refused was made and is no good: a warning.
+        """
         for code, count in self.codes.most_common():
             yield Finding(
                 id=f"data.not-made.{code.replace(' ', '-')}",
-                severity="warning",
+                severity="error" if code in _ENDPOINT else "warning",
                 message=f"{count:,} of {self.asked:,} questions were not made: {CODES[code]}",
                 file=shown(path),
                 why="Each is listed in the file with what was wrong with it; none is in the dataset.",

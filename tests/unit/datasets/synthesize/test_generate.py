@@ -81,6 +81,7 @@ def test_records_among_the_pieces_go_on_as_they_are(build: Builder) -> None:
     row = Piece("row", Source("qa.csv", "cd" * 32, row=2), record=Record("질문", output="답"))
     built = build([row, passage(1)])
     assert built.pieces[0] is row
+    assert built.counts["rows taken as they were"] == 1
 
 
 def test_a_short_passage_is_not_asked_about_and_counted(build: Builder, fake: FakeOpenAI) -> None:
@@ -139,6 +140,7 @@ def test_what_keeps_failing_is_listed_with_its_reason(build: Builder, fake: Fake
     assert {line.code for line in listed(build)} == {"number"}
     (finding,) = built.findings
     assert finding.id == "data.not-made.number"
+    assert finding.severity == "warning"
     (path,) = build.cache.glob("not-made-*.jsonl")
     assert not Path(finding.file).is_absolute()
     assert str(path).endswith(finding.file)
@@ -202,6 +204,7 @@ def test_one_that_cannot_be_served_is_listed_and_made_the_next_time(build: Build
     built = build([passage(n) for n in range(6)], attempts=2)
     adds_up(built, build, fake)
     assert {line.code for line in listed(build)} == {"not served"}
+    assert built.findings[0].severity == "error"  # and the build's exit code is 3
     assert built.findings[0].mend.startswith("`millhand data build NAME --fresh`")
     paid = sum(fake.paid.values())
     fake.always = lambda _: None
