@@ -30,6 +30,11 @@ _PERIODS = {"PERIODFROM": "period_from", "PERIODTO": "period_to"}
 # Counted of the XML itself: what a reader of the document can hold its sections and tables against.
 _COUNTED = {"SECTION-1": "elements_section_1", "TITLE": "elements_title", "TABLE": "elements_table"}
 _FETCH = "Fetch the filing again."
+_NAME = "Name a filing of DART; save other XML as HTML, Markdown or text, and name that."
+_UNPACK = "Name a filing of DART; if its files lie in ZIPs of their own, unpack it and name those."
+_ROOT, _TAG = "<DOCUMENT", re.compile(r"<[A-Za-z][\w.:-]*")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_HEAD = 4096  # what is looked at of a file that may be DART's answer
 
 
 def read_dart(source: Source) -> Reading:
@@ -44,7 +49,7 @@ def read_dart(source: Source) -> Reading:
         documents.append(made) if isinstance(made, Document) else findings.append(made)
     documents.sort(key=lambda document: (document.kind != "dart", document.id))
     if not documents and not findings:
-        findings.append(broken(source, "holds no XML of a filing", _FETCH))
+        findings.append(broken(source, "holds no XML of a filing", _UNPACK))
     return Reading(tuple(documents), tuple(findings))
 
 
@@ -70,30 +75,45 @@ def _members(source: Source) -> Iterator[Member | Finding]:
 def _no_zip(source: Source) -> Finding:
     """DART's API answers an error as XML with HTTP 200; saved, it is a ZIP by name only."""
     with source.path.open("rb") as file:
-        text = file.read(4096).decode("utf-8", errors="replace")
+        text = file.read(_HEAD).decode("utf-8", errors="replace")
+    return _answer(source, text) or broken(source, "is no ZIP, whatever its name says", _FETCH)
+
+
+def _answer(source: Source, text: str) -> Finding | None:
     status = re.search(r"<status>(\d{3})</status>", text)
-    said = re.search(r"<message>(.*?)</message>", text, re.DOTALL)
     if status is None:
-        return broken(source, "is no ZIP, whatever its name says", _FETCH)
+        return None
+    said = re.search(r"<message>(.*?)</message>", text, re.DOTALL)
     what = f"is DART's answer of status {status[1]}, not a filing: {said[1].strip() if said else ''}"
     return broken(source, what.rstrip(": "), _FETCH, kind="documents.dart-status")
 
 
 def _document(source: Source, member: Member) -> Document | Finding:
+    try:
+        text = decode(member.content)
+    except UnicodeDecodeError as error:
+        what = f"{member.name}: byte {error.start:,} is neither utf-8 nor cp949"
+        mend = _FETCH if _ROOT.encode() in member.content else _NAME
+        return broken(source, what, mend, kind="documents.wrong-encoding")
+    return _parsed(source, member, text) if _ROOT in text else _foreign(source, member, text)
+
+
+def _parsed(source: Source, member: Member, text: str) -> Document | Finding:
     from lxml import etree
 
     try:
-        root = parse(sanitise(unwrap(decode(member.content))))
-    except UnicodeDecodeError as error:
-        what = f"{member.name}: byte {error.start:,} is neither utf-8 nor cp949"
-        return broken(source, what, _FETCH, kind="documents.wrong-encoding")
+        root = parse(sanitise(unwrap(text)))
     except etree.XMLSyntaxError as error:
         return broken(source, f"{member.name}: is no whole XML: {error.msg}", _FETCH)
-    if root.tag != "DOCUMENT":
-        return broken(
-            source, f"{member.name}: is XML of another kind (<{root.tag}>)", "Name a filing of DART."
-        )
-    return _made(source, member, root)
+    return _made(source, member, root) if root.tag == _ROOT[1:] else _foreign(source, member, text)
+
+
+def _foreign(source: Source, member: Member, text: str) -> Finding:
+    """The finding of XML that is none of DART's, whole or not: their root is DOCUMENT in every filing."""
+    root = _TAG.search(_COMMENT.sub("", text))
+    what = f"XML of another kind ({root[0]}>)" if root else "no XML at all"
+    said = _answer(source, text[:_HEAD])
+    return said or broken(source, f"{member.name}: is no DART filing: {what}", _NAME)
 
 
 def _made(source: Source, member: Member, root: _Element) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -120,13 +121,33 @@ def _read_light(name: str, source: Source) -> Reading:
 
 
 def _absent(path: Path, error: OSError) -> Finding:
-    there = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in _ENDINGS)
-    is_missing = isinstance(error, FileNotFoundError)
+    what, mend = _why_absent(path, error)
     return Finding(
         id="documents.no-file",
         severity="error",
-        message="there is no such file" if is_missing else f"cannot be opened: {error.strerror}",
+        message=what,
         file=nfc(str(path)),
         why="It is missing from the documents.",
-        mend=did_you_mean(path.name, there) if is_missing else "Check the rights to the file.",
+        mend=mend,
     )
+
+
+def _why_absent(path: Path, error: OSError) -> tuple[str, str]:
+    if path.is_symlink() and not path.exists():
+        what = f"is a link that leads to nothing: {_target(path)}"
+        return what, "Point the link at a file that is there, or put the file itself in its place."
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot be opened: {error.strerror}", "Check the rights to the file."
+    there = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in _ENDINGS and p.exists())
+    known = did_you_mean(path.name, there)
+    return "there is no such file", known or "Check the name, and the folder that it is named from."
+
+
+def _target(link: Path) -> str:
+    """Where a link points, seen from its own folder."""
+    target = link.readlink()
+    try:
+        shown = Path(os.path.relpath(target, link.parent.absolute())) if target.is_absolute() else target
+    except ValueError:  # on another drive of Windows
+        shown = Path(target.name)
+    return nfc(shown.as_posix())

@@ -19,6 +19,9 @@ from millhand.text.normal import clean_cell, did_you_mean, nfc
 
 # Beyond this a float no longer holds every whole number, and Excel itself shows powers of ten.
 _WHOLE = 10**15
+_SAVE_AGAIN = (
+    "Open it in Excel or LibreOffice and save it as .xlsx; if it does not open, fetch or export it again."
+)
 
 
 def open_spreadsheet(path: Path, sheet: str | None = None) -> RowFile:
@@ -79,10 +82,8 @@ def open_book(path: Path) -> Any:
     import python_calamine as calamine
 
     if not chains_end(path):
-        mend = "Fetch or export it again, or save it as .xlsx or CSV."
-        raise FindingsError(
-            [_unreadable(path, "is no whole spreadsheet: its sectors go round in a ring", mend)]
-        )
+        what = "is no whole spreadsheet: its sectors go round in a ring"
+        raise FindingsError([_unreadable(path, what, _SAVE_AGAIN)])
     return calamine.CalamineWorkbook.from_path(str(path))
 
 
@@ -112,9 +113,9 @@ def _what_it_is(path: Path, error: BaseException) -> tuple[str, str]:
     if head.startswith((b"<html", b"<!doctype", b"<table", b"<meta", b"\xef\xbb\xbf<")):
         return (
             "is a web page with the name of a spreadsheet",
-            "Open it in Excel, save it as .xlsx and add that.",
+            "Open it in Excel or LibreOffice, save it as .xlsx, and name that file.",
         )
-    return f"is no whole spreadsheet: {error}", "Fetch or export it again, or save it as .xlsx or CSV."
+    return f"is no whole spreadsheet: {error}", _SAVE_AGAIN
 
 
 def _unreadable(path: Path, what: str, mend: str) -> Finding:

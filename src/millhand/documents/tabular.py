@@ -36,7 +36,7 @@ def read_spreadsheet(source: Source) -> Reading:
             book = open_book(source.path)
             names = [name for name in shown_sheets(book) if _add_sheet(outline, source, book, name, findings)]
     except FindingsError as error:
-        return Reading((), to_mend(error.findings))
+        return Reading((), error.findings)
     if not names:
         return Reading((), (*findings, broken(source, "is empty", "Check that it is the right file.")))
     document = make_document(source, "table", "", outline, facts={"sheets": len(names)})

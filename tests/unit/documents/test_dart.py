@@ -223,6 +223,7 @@ def test_a_bomb_a_broken_zip_and_an_empty_one_are_findings(tmp_path: Path) -> No
     (tmp_path / "cut.zip").write_bytes(broken)
     assert "is damaged" in fault(tmp_path / "cut.zip").message
     assert "holds no XML" in fault(write_zip(tmp_path / "none.zip", {"a.txt": "x"})).message
+    assert "unpack it" in fault(tmp_path / "none.zip").mend
 
 
 def test_locked_and_repeated_members_are_findings(tmp_path: Path) -> None:
@@ -293,3 +294,33 @@ def test_no_text_of_the_real_report_is_missing() -> None:
 
 def _words(text: str) -> Iterator[str]:
     return (found[0] for found in re.finditer(r"[가-힣A-Za-z0-9]{2,}", text))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<?xml version='1.0'?><!-- <b> --><catalog><item>x</item></catalog>", "another kind (<catalog>)"),
+        (b"<catalog><item>x</catalog>", "XML of another kind (<catalog>)"),
+        (b"<HTML><P>DOCUMENT</P></HTML>", "XML of another kind (<HTML>)"),
+        (b"name,age", "no XML at all"),
+        ("<catalog/>".encode("utf-16"), "neither utf-8 nor cp949"),
+    ],
+)
+def test_what_dart_never_wrote_is_not_to_be_fetched_again(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "a.xml"
+    path.write_bytes(content)
+    finding = fault(path)
+    assert told in finding.message
+    assert finding.mend.startswith("Name a filing of DART; save other XML as")
+
+
+def test_a_filing_that_is_cut_off_is_to_be_fetched_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(report("<P>글</P>")[:-20], encoding="utf-8")
+    assert fault(path).mend == "Fetch the filing again."
+
+
+def test_an_answer_saved_as_xml_says_what_dart_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text("<result><status>013</status><message>없음</message></result>", encoding="utf-8")
+    assert fault(path).id == "documents.dart-status"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,21 @@ def test_a_file_that_is_not_there_and_what_it_may_be(tmp_path: Path) -> None:
     assert fault(reading)[1] == "there is no such file"
     assert "매뉴얼.txt" in reading.findings[0].mend
     assert fault(read_document(tmp_path))[0] == "documents.no-file"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link needs a right there")
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_link_that_leads_to_nothing_says_where_it_leads(tmp_path: Path, *, absolute: bool) -> None:
+    link = tmp_path / "docs" / "매뉴얼.txt"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "old" / "매뉴얼.txt" if absolute else Path("../old/매뉴얼.txt"))
+    reading = read_document(link)
+    assert fault(reading)[1] == "is a link that leads to nothing: ../old/매뉴얼.txt"
+    assert "Did you mean" not in reading.findings[0].mend
+    assert reading.findings[0].mend.startswith("Point the link at a file that is there")
+
+
+def test_a_name_that_is_near_a_broken_link_is_not_sent_there(tmp_path: Path) -> None:
+    if sys.platform != "win32":
+        (tmp_path / "매뉴얼.txt").symlink_to("gone.txt")
+    assert "매뉴얼" not in read_document(tmp_path / "매뉴열.txt").findings[0].mend

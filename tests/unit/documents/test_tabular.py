@@ -88,18 +88,21 @@ def test_csv_with_a_broken_row_and_a_huge_cell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "message", "mend"),
     [
-        ("a.xlsx", b"PK\x03\x04no", "is no whole"),
-        ("a.xls", b"<html>", "is a web page"),
-        ("a.csv", b"\n\n", "is empty"),
+        ("a.xlsx", b"PK\x03\x04no", "is no whole", "Open it in Excel or LibreOffice and save it as .xlsx;"),
+        ("a.xls", b"<html>", "is a web page", "Open it in Excel or LibreOffice, save it as .xlsx, and name"),
+        ("a.csv", b"\n\n", "is empty", "Mend it"),
     ],
 )
-def test_files_of_which_nothing_can_be_read(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_of_which_nothing_can_be_read(
+    tmp_path: Path, name: str, content: bytes, message: str, mend: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     reading = read_document(tmp_path / name)
     assert reading.documents == ()
     assert reading.findings[0].message.startswith(message)
+    assert reading.findings[0].mend.startswith(mend)
 
 
 def test_an_empty_book_and_a_bomb_are_findings(tmp_path: Path) -> None:
