@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from millhand.documents.rows import SKIP
 from millhand.errors import Finding
 
 SHOWN_PER_KIND = 20
-_SKIP = "or leave such rows out with --skip-bad."
 
 
 class Fault(NamedTuple):
@@ -41,7 +41,7 @@ def mixed_type(column: str, kind: str, shown: str) -> Fault:
         "mixed-type",
         f"{kind} ({shown}) stands where text is due",
         "Arrow, which LLaMA-Factory reads with, refuses a column of mixed types; numbers alone are left out.",
-        f"Take numbers as text with --as-text, {_SKIP}",
+        f"Make it text in the file (`data add --as-text` does so with numbers), {SKIP}",
         column,
     )
 
@@ -52,7 +52,7 @@ def not_text(column: str, kind: str, shown: str) -> Fault:
         "mixed-type",
         f"{kind} ({shown}) stands where text is due",
         "A record's field is one text.",
-        f"Map another column with --map, {_SKIP}",
+        f"Map another column (`map:` in dataset.yaml, or --map), {SKIP}",
         column,
     )
 
@@ -63,7 +63,7 @@ def formula_error(column: str, sign: str) -> Fault:
         "formula-error",
         f"the formula failed: {sign}",
         "The model would learn the sign, or nothing.",
-        f"Mend the formula or put the text itself into the cell, {_SKIP}",
+        f"Mend the formula or put the text itself into the cell, {SKIP}",
         column,
     )
 
@@ -74,7 +74,7 @@ def empty_question(column: str) -> Fault:
         "empty-instruction",
         "nothing is asked",
         "The model would learn to say this answer to anything.",
-        f"Write the question, {_SKIP}",
+        f"Write the question, {SKIP}",
         column,
     )
 
@@ -85,7 +85,7 @@ def empty_answer(column: str) -> Fault:
         "empty-output",
         "the answer is empty",
         "LLaMA-Factory would train the end of the text only: the model learns to say nothing.",
-        f"Write the answer, {_SKIP}",
+        f"Write the answer, {SKIP}",
         column,
     )
 
@@ -96,7 +96,8 @@ def broken_history(column: str, shown: str) -> Fault:
         "broken-history",
         f"is no list of [question, answer] pairs: {shown}",
         "LLaMA-Factory drops a history of another form silently, and the text in it with it.",
-        f"If it is the text that a question is about, map it: `--map input={column},…`; {_SKIP}",
+        f"If it is the text that a question is about, map it (`map: {{input: {column}, …}}` in dataset.yaml, "
+        f"or `--map input={column},…`), {SKIP}",
         column,
     )
 
@@ -107,7 +108,7 @@ def broken_tag(column: str, shown: str) -> Fault:
         "broken-kto-tag",
         f"is neither true nor false: {shown}",
         "LLaMA-Factory takes a row without it for an ordinary one.",
-        f"Write true or false, {_SKIP}",
+        f"Write true or false, {SKIP}",
         column,
     )
 
@@ -115,7 +116,7 @@ def broken_tag(column: str, shown: str) -> Fault:
 def conversation(id_: str, message: str, column: str, why: str = "") -> Fault:
     """Something about the messages of a conversation."""
     default = "LLaMA-Factory skips such a conversation with no more than a line in its log."
-    return Fault(id_, message, why or default, f"Mend the conversation, {_SKIP}", column)
+    return Fault(id_, message, why or default, f"Mend the conversation, {SKIP}", column)
 
 
 def broken_text(shown: str) -> Fault:
@@ -124,7 +125,7 @@ def broken_text(shown: str) -> Fault:
         "broken-text",
         f"a text holds half of a sign (a lone surrogate): {shown}",
         "It cannot be written in UTF-8.",
-        f"Mend the text, {_SKIP}",
+        f"Mend the text, {SKIP}",
     )
 
 
@@ -134,7 +135,7 @@ def media(column: str) -> Fault:
         "media",
         "the row has images, videos or sound",
         "Only text is taken; the row would train without what it speaks of.",
-        f"Enter such a dataset into dataset_info.json by hand, {_SKIP}",
+        f"Enter such a dataset into dataset_info.json by hand, {SKIP}",
         column,
     )
 

@@ -103,7 +103,7 @@ def missing_column(file: str, wanted: str, columns: Sequence[str]) -> Finding:
         file=file,
         column=wanted,
         why="Without it the rows cannot be made.",
-        mend=did_you_mean(wanted, columns) or f"Name its columns: `--map {_example(columns)}`.",
+        mend=did_you_mean(wanted, columns) or f"Name its columns: {_example(columns)}.",
     )
 
 
@@ -140,14 +140,14 @@ def _incomplete(file: str, mapping: Mapping[str, str], columns: Sequence[str]) -
             message=f"no column is known as the {' or the '.join(lacking)}; there are {', '.join(columns)}",
             file=file,
             why="A record needs a question (instruction) and its answer (output).",
-            mend=f"Say which is which: `--map {_example(columns)}`.",
+            mend=f"Say which is which: {_example(columns)}.",
         )
     ]
 
 
 def _example(columns: Sequence[str]) -> str:
     first, second = ([*columns, "QUESTION", "ANSWER"] if len(columns) < 2 else list(columns))[:2]
-    return f"'instruction={first},output={second}'"
+    return f"`--map 'instruction={first},output={second}'`, or the same as `map:` in dataset.yaml"
 
 
 def propose_mapping(file: str, columns: Sequence[str]) -> dict[str, str]:

@@ -85,7 +85,10 @@ def _conversations(
     system: str,
 ) -> Plan:
     if wanted:
-        raise UsageError("--map is for tables and alpaca rows; conversations name their own parts.")
+        raise UsageError(
+            "A mapping is for tables and alpaca rows; conversations name their own parts.",
+            mend="Leave `map:` (or --map) out.",
+        )
     if column is None:
         raise FindingsError([missing_column(file.name, "conversations", file.columns)])
     kept = ("chosen", "rejected") if _is_ranking(first) else ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from millhand.documents.header import Cells, put_under, take_header
-from millhand.documents.rows import RowFile
+from millhand.documents.rows import SKIP, RowFile
 from millhand.errors import Finding
 from millhand.text.encoding import Encoding, detect_encoding
 from millhand.text.normal import clean_cell
@@ -78,5 +78,5 @@ def _broken(file: str, number: int, line: int, error: csv.Error) -> Finding:
         file=file,
         row=number,
         why="A quote that is not closed takes all that follows into one cell.",
-        mend='Close the quote, and double a quote inside of a cell (""), or leave it out with --skip-bad.',
+        mend=f'Close the quote, and double a quote inside of a cell (""), {SKIP}',
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from millhand.documents.rows import BadRow, Item, Row, shorten
+from millhand.documents.rows import SKIP, BadRow, Item, Row, shorten
 from millhand.errors import Finding, FindingsError
 from millhand.text.normal import clean_cell
 
@@ -60,7 +60,8 @@ def empty_file(file: str) -> Finding:
         message="is empty",
         file=file,
         why="There is nothing to train on.",
-        mend="Check that the export finished, and name the right file (or sheet: `--sheet`).",
+        mend="Check that the export finished, and name the right file "
+        "(or its sheet: `sheet:` in dataset.yaml, or --sheet).",
     )
 
 
@@ -141,5 +142,5 @@ def _ragged(file: str, number: int, count: int, header: Header) -> Finding:
         file=file,
         row=number,
         why="A comma too many or too few moves every cell after it under a wrong name.",
-        mend='Put the cell that holds a comma into quotes ("…"), or leave such rows out with --skip-bad.',
+        mend=f'Put the cell that holds a comma into quotes ("…"), {SKIP}',
     )

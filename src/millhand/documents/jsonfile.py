@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from millhand.documents.header import empty_file
-from millhand.documents.rows import BadRow, Item, Row, RowFile, shorten
+from millhand.documents.rows import SKIP, BadRow, Item, Row, RowFile, shorten
 from millhand.errors import Finding, FindingsError
 from millhand.text.encoding import Encoding, Utf8Stream, detect_encoding
 
@@ -72,7 +72,7 @@ def _bad_line(file: str, number: int, line: bytes, what: str) -> BadRow:
         file=file,
         row=number,
         why="Each line must be one whole JSON object; LLaMA-Factory fails on the first that is not.",
-        mend=f"Mend line {number:,} in an editor, or leave such rows out with --skip-bad.",
+        mend=f"Mend line {number:,} in an editor, {SKIP}",
     )
     return BadRow(number, text, finding)
 
@@ -100,7 +100,7 @@ def _no_object(file: str, number: int, value: Any) -> Finding:
         file=file,
         row=number,
         why="A row is an object with a name for each of its texts.",
-        mend="Make it an object, or leave such rows out with --skip-bad.",
+        mend=f"Make it an object, {SKIP}",
     )
 
 

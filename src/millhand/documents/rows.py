@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from millhand.errors import Finding
 
 MORE = "…"
+# Ends the mend of a fault that one row has; both commands that read rows are named, as either may tell it.
+SKIP = "or leave the row out (`data add` does with --skip-bad, `data build` does so itself)."
 
 
 class Row(NamedTuple):

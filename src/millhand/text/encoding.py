@@ -119,8 +119,8 @@ def _undecodable(path: Path, position: int, *, tried: tuple[str, ...]) -> Findin
         file=path.name,
         line=head.count(b"\n") + 1,
         why="Read in a wrong encoding, Hangul turns into other signs and the model learns those.",
-        mend="Name the encoding with `--encoding` (Excel's Korean CSV is cp949), "
-        "or save the file as 'CSV UTF-8' and add it again.",
+        mend="Name the encoding (`encoding:` in dataset.yaml, or --encoding; Excel's Korean CSV is cp949), "
+        "or save the file as UTF-8.",
     )
     return FindingsError([finding])
 
