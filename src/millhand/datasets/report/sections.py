@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +106,7 @@ def _against(facts: Facts, ruler: Ruler) -> str:
 
 def duplicates(built: Built, facts: Facts) -> Html:
     """What was dropped as the same, and what is still there twice."""
-    step = step_called(built, "dedup")
+    every = steps_called(built, "dedup")
     checks = [
         _check(facts.same_rows == 0, f"rows that say the same as another one: {facts.same_rows:,}"),
         _check(
@@ -113,29 +114,33 @@ def duplicates(built: Built, facts: Facts) -> Html:
             f"questions that stand twice, with different answers: {facts.same_questions:,}",
         ),
     ]
-    if step is None:
+    if not every:
         told = "There is no step dedup: duplicates were not looked for."
         return section("duplicates", "Duplicates", el("p", told), el("ul", *checks, class_="checks"))
-    dropped = step.tally.dropped
-    gone = sum(dropped.values())
-    told = f"{gone:,} of {step.tally.came:,} were dropped because another one says the same."
-    chips = [chip(count, f"{reason} duplicates", kind="out") for reason, count in dropped.items()]
-    chips += [chip(count, name) for name, count in step.tally.counts.items() if count]
-    opened = samples(step.tally.samples)
     return section(
         "duplicates",
         "Duplicates",
-        el("p", told),
-        el("div", *chips, class_="chips"),
-        opened,
+        *(part for step in every for part in _dropped(step)),
         el("ul", *checks, class_="checks"),
     )
 
 
+def _dropped(step: StepReport) -> Iterator[Html | None]:
+    dropped = step.tally.dropped
+    gone = sum(dropped.values())
+    yield el("p", f"{gone:,} of {step.tally.came:,} were dropped because another one says the same.")
+    chips = [chip(count, f"{reason} duplicates", kind="out") for reason, count in dropped.items()]
+    chips += [chip(count, name) for name, count in step.tally.counts.items() if count]
+    yield el("div", *chips, class_="chips")
+    yield samples(step.tally.samples)
+
+
 def personal(built: Built, facts: Facts) -> Html:
     """Personal data by kind, never a value."""
-    step = step_called(built, "pii")
-    found: Mapping[str, int] = step.tally.counts if step else {}
+    every = steps_called(built, "pii")
+    found: Counter[str] = Counter()
+    for step in [step for step in every if step.options.get("action") != "report"] or every[-1:]:
+        found.update(step.tally.counts)
     kinds = [kind for kind in (*LABELS, *found) if found.get(kind) or facts.personal[kind]]
     kinds = list(dict.fromkeys(kinds))
     most = max((max(found.get(kind, 0), facts.personal[kind]) for kind in kinds), default=0)
@@ -151,19 +156,22 @@ def personal(built: Built, facts: Facts) -> Html:
     ]
     head = ("kind", "", "", "found in the sources", "left in the rows")
     body = table(head, rows, numbers=(3, 4)) if rows else None
-    return section(
-        "personal", "Personal data", el("p", _personal_told(step, facts, sum(found.values()))), body
-    )
+    return section("personal", "Personal data", el("p", _personal_told(every, facts)), body)
 
 
-def _personal_told(step: StepReport | None, facts: Facts, found: int) -> str:
+def _personal_told(every: list[StepReport], facts: Facts) -> str:
     left = facts.personal.total()
     after = f" Left in the rows: {left:,}." if left else " None is left in the rows."
-    if step is None:
+    if not every:
         return "There is no step pii: sources were not searched." + after
+    found = " ".join(map(_found, every))
+    return f"{found}{after} Values are shown nowhere on this page."
+
+
+def _found(step: StepReport) -> str:
     deeds = {"mask": "masked", "drop": "dropped with their passages", "report": "only counted"}
     deed = deeds.get(str(step.options.get("action")), "found")
-    return f"{found:,} were found and {deed}.{after} Values are shown nowhere on this page."
+    return f"{sum(step.tally.counts.values()):,} were found and {deed}."
 
 
 def splits(built: Built, facts: Facts) -> Html:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
 
+from millhand.datasets.built import StepReport
 from millhand.datasets.report.facts import Ruler
 from millhand.datasets.report.made import NotMade, read_failures
 from millhand.datasets.report.page import make_report, render
+from millhand.datasets.steps.base import Tally
 from millhand.errors import Finding
 from tests.unit.datasets.report.test_markup import Read
 from tests.unit.datasets.review.conftest import Built, built, qa
@@ -84,3 +87,35 @@ def test_the_lists_of_all_generators_are_told(built: Built) -> None:
     known = msgspec.structs.replace(built.outcome.built, steps=tuple(steps))
     failures = read_failures(built.folder, known)
     assert (len(failures.first), failures.total) == (30, 40)
+
+
+def _with(built: Built, *steps: StepReport) -> str:
+    built.build(qa(5))
+    report = make_report(built.registry, "qa", _RULER)
+    known = msgspec.structs.replace(report.built, steps=steps)
+    return " ".join(" ".join(Read(render(replace(report, built=known))).texts).split())
+
+
+def test_duplicates_of_passages_and_of_rows_are_both_told(built: Built) -> None:
+    passages = StepReport("dedup", {}, Tally(40, 33, 0, {"near": 7}))
+    rows = StepReport("dedup", {}, Tally(90, 90))
+    words = _with(built, passages, rows)
+    assert "7 of 40 were dropped" in words
+    assert "0 of 90 were dropped" in words
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told", "sum_of_both"),
+    [
+        ("mask", "drop", "12 were found and masked. 3 were found and dropped", 15),
+        ("report", "mask", "12 were found and only counted. 3 were found and masked.", 3),
+    ],
+)
+def test_what_two_searches_found_is_told_of_both(
+    built: Built, first: str, then: str, told: str, sum_of_both: int
+) -> None:
+    one = StepReport("pii", {"action": first}, Tally(9, 9, counts={"mobile": 12}))
+    other = StepReport("pii", {"action": then}, Tally(9, 9, counts={"mobile": 3}))
+    words = _with(built, one, other)
+    assert told in words
+    assert f"휴대전화번호 {sum_of_both} 0" in words
