@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ class FakeHub:
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     received: Counter[str] = field(default_factory=Counter)
-    signatures: set[str] = field(default_factory=set)
+    signatures: dict[str, int] = field(default_factory=dict)  # and when each was made, in ns
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -87,7 +88,7 @@ class FakeHub:
     def sign(self) -> str:
         """A signature for an address that needs no token."""
         signature = secrets.token_hex(16)
-        self.signatures.add(signature)
+        self.signatures[signature] = time.time_ns()
         return signature
 
     def folder(self, kind: str, repo_id: str) -> Path:
