@@ -9,6 +9,7 @@ from pathlib import Path
 from millhand.errors import Finding
 from millhand.hub.gates import PICKLED
 from millhand.hub.listing import CARD
+from millhand.llamafactory.output_state import INDEX, weights_fault
 
 _SUFFIXES = (".safetensors", ".json", ".jinja", ".model", ".txt", ".tiktoken", ".py", ".gguf")
 _NAMES = ("Modelfile*", "LICENSE*", "NOTICE*", "USE_POLICY*", "training_*loss.png")
@@ -69,4 +70,19 @@ def check_model(folder: Path, name: str) -> Iterator[Finding]:
             message="There are no weights in it.",
             why="The repository would hold a card and a tokenizer.",
             mend="Train and export again; the folder was whole when it was verified.",
+        )
+
+
+def check_weights(folder: Path, name: str, mend: str) -> Iterator[Finding]:
+    """Find whether weights that lie here are cut off, or not all there; quantized files are left out."""
+    some = (folder / INDEX).is_file() or any(folder.glob("*.safetensors"))
+    fault = weights_fault(folder) if some else ""
+    if fault:
+        yield Finding(
+            id="hub.no-weights",
+            severity="error",
+            file=name,
+            message=f"Its weights are not whole: {fault}.",
+            why="Nobody could load what would be published, and whole files on the Hub would go for it.",
+            mend=mend,
         )

@@ -19,7 +19,7 @@ from millhand.datasets.built import FILE as BUILD
 from millhand.datasets.built import for_others, read_built, write_built
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.registry import Registry
-from millhand.errors import Finding, FindingsError
+from millhand.errors import Finding, FindingsError, UsageError
 from millhand.files import locked, write_text
 from millhand.hub.access import Standing
 from millhand.hub.card import dataset_card, keep_personal_text, model_card
@@ -29,7 +29,7 @@ from millhand.hub.fetch import read_text
 from millhand.hub.gates import check_gates
 from millhand.hub.listing import CARD, Change, LocalFile, local_file, local_text
 from millhand.hub.publish import Published, Publisher
-from millhand.hub.selection import check_model, is_part, model_paths
+from millhand.hub.selection import check_model, check_weights, is_part, model_paths
 from millhand.hub.target import Target
 from millhand.pods.local import LocalPod
 from millhand.runs.finished import finished_run, open_ledger
@@ -37,6 +37,7 @@ from millhand.runs.ledger import Run
 from millhand.runs.published import (
     curves,
     dataset_facts,
+    is_of_run,
     licence_files,
     model_facts,
     model_folder,
@@ -87,11 +88,19 @@ class Delivering:
         """What a finished run made: its merged model, or its adapter.
 
         Raises:
-            UsageError: There is none here.
+            UsageError: There is none here, or another run's.
             FindingsError: Something stands against publishing it.
         """
         folder = model_folder(self.workspace, run, merged=not adapter)
-        return self.model_in(folder, run, self.workspace.relative(folder), merged=not adapter)
+        shown = self.workspace.relative(folder)
+        again = f"{'train' if adapter else 'export'} {run.project}{'' if adapter else f' --run {run.name}'}"
+        if not adapter and not is_of_run(folder, run):
+            mend = f"Export it again: `millhand {again}`."
+            raise UsageError(f"{shown} is not what run {run.name} made.", mend=mend)
+        findings = list(check_weights(folder, shown, f"Make it anew: `millhand {again}`."))
+        if findings:
+            raise FindingsError(findings, message="Nothing was sent.")
+        return self.model_in(folder, run, shown, merged=not adapter)
 
     def model_in(self, folder: Path, run: Run, shown: str, *, merged: bool) -> Parcel:
         """What a finished run made, as it lies in ``folder``; findings call that ``shown``.

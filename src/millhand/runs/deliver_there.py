@@ -36,6 +36,7 @@ from millhand.runs.follow import POLL_S, log_tail
 from millhand.runs.ledger import Run
 from millhand.runs.places import pod_settings
 from millhand.runs.pod_ledger import open_pod_ledger
+from millhand.runs.published import is_of_run
 from millhand.shell import Command, Secret
 from millhand.workspace import STATE, Workspace
 
@@ -227,7 +228,7 @@ class DeliveringThere(Delivering):
             sha256 = open_ledger(self.workspace).sha256
             same = bool(weights) and all(there.get(name) == sha256(home / name) for name in weights)
         else:
-            same = manifest.read_manifest(mirror / manifest.FILE_NAME).get("run") == run.name
+            same = is_of_run(mirror, run)
         if not same:
             mend = "Send what is here, without --pod; or train or export there again."
             raise UsageError(f"{folder} on {self.pod.name} is not what run {run.name} made.", mend=mend)

@@ -28,7 +28,15 @@ from millhand.training.check import looks_local
 from millhand.training.initial_model import NOTE_FILE
 from millhand.workspace import Workspace, parse_env
 
-__all__ = ["curves", "dataset_facts", "licence_files", "model_facts", "model_folder", "private_words"]
+__all__ = [
+    "curves",
+    "dataset_facts",
+    "is_of_run",
+    "licence_files",
+    "model_facts",
+    "model_folder",
+    "private_words",
+]
 
 _CURVES = ("training_loss.png", "training_eval_loss.png")
 _LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
@@ -116,6 +124,11 @@ def model_folder(workspace: Workspace, run: Run, *, merged: bool) -> Path:
         )
         raise UsageError(f"Of run {run.name} there is no {what} here.", mend=f"Make it: `{mend}`.")
     return found
+
+
+def is_of_run(folder: Path, run: Run) -> bool:
+    """Whether a merged model's manifest names the run."""
+    return manifest.read_manifest(folder / manifest.FILE_NAME).get("run") == run.name
 
 
 def curves(workspace: Workspace, run: Run) -> list[Path]:

@@ -325,6 +325,34 @@ def test_pickled_weights_are_refused(
     assert hub.requests == []
 
 
+@pytest.mark.parametrize("how", ["gone", "cut"])
+def test_a_merged_model_that_lacks_a_part_is_not_sent_over_a_whole_one(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, run: Run, how: str
+) -> None:
+    assert millhand("push", "model", "qa", "--to", ID).exit_code == 0
+    whole = contents(hub.repo(ID))
+    shard = workspace.root / "outputs/qa-merged/model-00002-of-00002.safetensors"
+    data = shard.read_bytes()
+    shard.unlink()
+    if how == "cut":
+        shard.write_bytes(data[:-1])
+    result = millhand("push", "model", "qa", "--to", ID, "--json")
+    assert one_finding(result) == "hub.no-weights"
+    assert "millhand export qa" in result.stdout
+    assert contents(hub.repo(ID)) == whole
+
+
+def test_another_run_s_merged_model_is_not_sent(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, run: Run
+) -> None:
+    path = workspace.root / "outputs/qa-merged/millhand_run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "run": "other-3"}))
+    refused = millhand("push", "model", "qa", "--to", ID)
+    assert refused.exit_code == 2
+    assert "not what run qa made" in refused.stderr
+    assert hub.requests == []
+
+
 def test_a_licence_that_is_not_known_wants_a_reason_that_the_card_tells(
     millhand: Millhand, hub: FakeHub, workspace: Workspace
 ) -> None:
