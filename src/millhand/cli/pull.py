@@ -86,6 +86,7 @@ def _open(folder: Path | None, *, as_json: bool) -> tuple[Workspace | None, Hub]
 
 
 def _tell(workspace: Workspace | None, pulled: Pulled, *, as_json: bool) -> None:
+    from millhand.hub.names import shown
     from millhand.runs.manifest import FILE_NAME
 
     source = pulled.fetched.source
@@ -98,7 +99,7 @@ def _tell(workspace: Workspace | None, pulled: Pulled, *, as_json: bool) -> None
         print_json({**facts, **left, "files": files})
         return
     if source.left_out:
-        say(f"Left out, for they run code when they are loaded: {', '.join(source.left_out)}")
+        say(f"Left out, for they run code when they are loaded: {', '.join(map(shown, source.left_out))}")
     if pulled.fetched.again:
         say("It was here already; nothing was fetched.")
     shown = {name: value for name, value in facts.items() if value}

@@ -8,7 +8,6 @@ missing.
 from __future__ import annotations
 
 import glob
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,11 +20,11 @@ from millhand.files import sha256_file
 from millhand.hub.client import Hub
 from millhand.hub.gates import PICKLED
 from millhand.hub.listing import RemoteFile, git_blob_id, remote_files
+from millhand.hub.names import CACHE, shown, unsafe_names
 from millhand.hub.stopping import stoppable
 from millhand.hub.target import MAIN, RepoType, check_repository
 
 _NOT_OURS = (".gitattributes", ".gitignore")
-_CACHE = ".cache"  # the library's notes in a folder that it fetches to
 _WORKERS = 4
 _SPARE = 64 << 20
 
@@ -66,7 +65,7 @@ def find_source(hub: Hub, repository: str, kind: RepoType, revision: str = "") -
     wanted = revision or MAIN
     info = hub.ask(lambda: hub.api.repo_info(repository, repo_type=kind, revision=wanted), repository)
     listed = remote_files(hub, repository, kind, str(info.sha))
-    findings = list(_unsafe(repository, listed))
+    findings = list(unsafe_names(repository, listed))
     if findings:
         raise FindingsError(findings, message="Nothing was fetched.")
     pickled = sorted(path for path in listed if PurePosixPath(path).suffix.lower() in PICKLED)
@@ -101,7 +100,7 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
         for finding in findings:  # the next fetch brings them anew
             (stage / finding.file).unlink(missing_ok=True)
         raise FindingsError(findings, message=f"{source.id} did not arrive as the Hub lists it.")
-    shutil.rmtree(stage / _CACHE, ignore_errors=True)
+    shutil.rmtree(stage / CACHE, ignore_errors=True)
     if folder.is_dir():
         folder.rmdir()
     stage.rename(folder)
@@ -177,7 +176,7 @@ def _sweep(source: Source, stage: Path) -> None:
     """Take away what a fetch of another commit left there."""
     for path in [path for path in stage.rglob("*") if path.is_file()]:
         name = path.relative_to(stage).as_posix()
-        if name not in source.files and not name.startswith(f"{_CACHE}/"):
+        if name not in source.files and not name.startswith(f"{CACHE}/"):
             path.unlink()
 
 
@@ -198,23 +197,12 @@ def _check_room(source: Source, stage: Path) -> None:
     raise FindingsError([finding], message="Nothing was fetched.")
 
 
-def _unsafe(repository: str, names: Mapping[str, RemoteFile]) -> Iterator[Finding]:
-    """Find names that would be written beside the folder, or that not every disk can hold."""
-    for name in sorted(names):
-        parts = name.split("/")
-        if re.search(r'[\\:\0<>"|?*]', name) or {"", ".", "..", ".git", _CACHE} & set(parts):
-            yield Finding(
-                id="hub.unsafe-name",
-                severity="error",
-                file=repository,
-                message=f"It holds a file called {name!r}.",
-                why="Such a name can lead out of the folder, or cannot be written everywhere.",
-                mend="Do not use this repository, or have its owner rename the file.",
-            )
-
-
 def _no_weights(repository: str, pickled: list[str]) -> FindingsError:
-    has = f"holds its weights as pickles only ({', '.join(pickled[:3])})" if pickled else "holds no weights"
+    has = (
+        f"holds its weights as pickles only ({', '.join(map(shown, pickled[:3]))})"
+        if pickled
+        else "holds no weights"
+    )
     finding = Finding(
         id="hub.no-weights",
         severity="error",

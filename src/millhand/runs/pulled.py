@@ -14,6 +14,7 @@ from millhand.datasets.registry import Registry
 from millhand.errors import UsageError
 from millhand.hub.client import Hub
 from millhand.hub.fetch import Fetched, Source, differences, fetch, find_source
+from millhand.hub.names import shown
 from millhand.workspace import MODELS, Workspace, check_name
 
 
@@ -132,4 +133,4 @@ def _needed(workspace: Workspace | None) -> Workspace:
 
 def _some(source: Source) -> str:
     names = sorted(path for path in source.files if path != "README.md")
-    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    return ", ".join(map(shown, names[:5])) + (" …" if len(names) > 5 else "")

@@ -123,6 +123,20 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(pull: Pull, hub: FakeHub
         pull()
 
 
+@pytest.mark.parametrize(
+    "name", ["CONFIG.json", "config.json/x.json", "a/.GIT/config", "NUL.json", "a./b.json", "a\x1b[2J.bin"]
+)
+def test_names_that_another_disk_bends_are_refused_and_nothing_is_written(
+    pull: Pull, hub: FakeHub, name: str
+) -> None:
+    hub.put(ID, {name: b"{}"})
+    with pytest.raises(FindingsError) as caught:
+        pull()
+    assert {finding.id for finding in caught.value.findings} == {"hub.unsafe-name"}
+    assert "\x1b" not in str(caught.value)
+    assert not pull.folder.parent.exists()
+
+
 def test_a_revision_is_fetched_by_its_name_and_one_that_is_not_there_is_said(pull: Pull) -> None:
     pull.line.push(branch="v2", tag="v2.0")
     assert pull(revision="v2.0").source.commit == pull.line.hub.repo(ID).tags["v2.0"]
