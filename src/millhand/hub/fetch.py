@@ -25,6 +25,7 @@ from millhand.hub.stopping import stoppable
 from millhand.hub.target import MAIN, RepoType, check_repository
 
 _NOT_OURS = (".gitattributes", ".gitignore")
+_MARK = f"{CACHE}/millhand-pull"  # in a stage of ours; a repository cannot hold it
 _WORKERS = 4
 _SPARE = 64 << 20
 
@@ -79,7 +80,7 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
     """Fetch a source to a folder that is not there yet, or holds it already.
 
     Raises:
-        UsageError: The folder holds something else.
+        UsageError: The folder holds something else, or FOLDER.partial is somebody's own.
         FindingsError: What came is not what the Hub lists, or there is no room.
         MillhandError: The line is lost; the same call goes on.
     """
@@ -91,7 +92,9 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
             mend="Name another folder with `--to DIR`, or move that one away.",
         )
     stage = folder.with_name(f"{folder.name}.partial")
+    _check_ours(stage)
     _check_room(source, stage)
+    _mark(stage)
     with stoppable():
         hub.ask(partial(_download, hub, source, stage), source.id)
     _sweep(source, stage)
@@ -100,10 +103,10 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
         for finding in findings:  # the next fetch brings them anew
             (stage / finding.file).unlink(missing_ok=True)
         raise FindingsError(findings, message=f"{source.id} did not arrive as the Hub lists it.")
-    shutil.rmtree(stage / CACHE, ignore_errors=True)
     if folder.is_dir():
         folder.rmdir()
-    stage.rename(folder)
+    stage.rename(folder)  # with its mark: a stage without one would be taken for a person's
+    shutil.rmtree(folder / CACHE, ignore_errors=True)
     return Fetched(source, folder, again=False)
 
 
@@ -170,6 +173,32 @@ def _get_file(hub: Hub, repository: str, kind: RepoType, revision: str, path: st
         return hub.api.hf_hub_download(repository, path, repo_type=kind, revision=revision, local_dir=scratch)
     except LocalEntryNotFoundError as error:
         raise RuntimeError(f"{path} could not be fetched") from error
+
+
+def _check_ours(stage: Path) -> None:
+    """Refuse a stage that a person made: what is in it would be swept away."""
+    what = _not_ours(stage)
+    if what:
+        raise UsageError(
+            f"What is fetched would go to {stage} first, and that is {what}.",
+            mend="Move it away, or name another folder with `--to DIR`.",
+        )
+
+
+def _not_ours(stage: Path) -> str:
+    if stage.is_symlink():
+        return "a link"
+    if not stage.is_dir():
+        return "a file" if stage.exists() else ""
+    marked = (stage / _MARK).is_file() and not (stage / CACHE).is_symlink()
+    return "" if marked or not any(stage.iterdir()) else "a folder that no pull made"
+
+
+def _mark(stage: Path) -> None:
+    (stage / _MARK).parent.mkdir(parents=True, exist_ok=True)
+    (stage / _MARK).write_text(
+        "`millhand pull` fetches to this folder, and may empty it.\n", encoding="utf-8"
+    )
 
 
 def _sweep(source: Source, stage: Path) -> None:

@@ -66,6 +66,40 @@ def test_a_folder_of_something_else_is_left_alone(pull: Pull) -> None:
     assert (pull.folder / "config.json").read_text() == "mine"
 
 
+@pytest.mark.parametrize("kind", ["folder", "link", "file", "downloaded"])
+def test_a_partial_folder_of_a_person_s_is_left_alone(
+    pull: Pull, hub: FakeHub, tmp_path: Path, kind: str
+) -> None:
+    mine = tmp_path / "mine" / "notes.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    stage = pull.folder.with_name("minwon.partial")
+    stage.parent.mkdir()
+    if kind == "link":
+        stage.symlink_to(mine.parent, target_is_directory=True)
+    elif kind == "file":
+        mine = mine.rename(stage)
+    else:
+        mine = mine.parent.rename(stage) / mine.name
+    if kind == "downloaded":  # by the library's own command
+        (stage / ".cache" / "huggingface").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"minwon\.partial first"):
+        pull()
+    assert mine.read_text() == "mine"
+    assert "cdn" not in hub.stages()
+
+
+def test_what_is_left_of_another_commit_is_swept(pull: Pull, hub: FakeHub) -> None:
+    hub.order("cdn", how="cut", times=1000)
+    with pytest.raises(MillhandError):
+        pull()
+    stage = pull.folder.with_name("minwon.partial")
+    (stage / "old.json").write_text("{}")
+    hub.faults.clear()
+    pull()
+    assert pull.files() == pull.line.wanted()
+
+
 @pytest.mark.parametrize("how", ["answer", "cut", "cut-midway"])
 @pytest.mark.parametrize("stage", ["info", "tree", "head", "get", "cdn"])
 def test_a_fault_that_passes_is_survived(pull: Pull, hub: FakeHub, stage: str, how: str) -> None:
