@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 Kind: TypeAlias = Literal["adapter", "model"]
-Gate: TypeAlias = Literal["licence", "local-path", "personal-data", "secrets"]
+Gate: TypeAlias = Literal["licence", "local-path", "not-looked-through", "personal-data", "secrets"]
 
 
 class Override(msgspec.Struct, frozen=True):

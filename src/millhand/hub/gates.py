@@ -1,8 +1,8 @@
 """What must be settled before anything leaves for the Hub. Reads the files that would go; changes nothing.
 
 Gates that a person may open, for one subject and with a reason that the card then tells: ``licence`` (of a
-dataset or the base), ``secrets``, ``personal-data`` and ``local-path`` (of a file). Nobody opens the others:
-a pickle, a merged model that was not seen to speak.
+dataset or the base), ``secrets``, ``personal-data``, ``local-path`` and ``not-looked-through`` (of a file).
+Nobody opens the others: a pickle, a merged model that was not seen to speak.
 """
 
 from __future__ import annotations

@@ -5,26 +5,23 @@ A finding names file, row and kind; the value itself stays where it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import orjson
-
 from millhand.errors import Finding
 from millhand.hub.leaks import Group, find_leaks, find_secrets
+from millhand.hub.readable import Line, UnreadableError, holds_rows, read_lines
 from millhand.hub.redact import words_pattern
 
 SHOWN = 3  # rows that are named of one kind in one file; the rest are counted
-_BATCH = 1024
-# Weights, pictures, and vocabularies: a vocabulary's pieces look like anything.
+# Weights, pictures, sounds, films, and vocabularies: a vocabulary's pieces look like anything.
 _PASSED_OVER = frozenset(
-    {".safetensors", ".gguf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".model", ".tiktoken"}
-)
+    {".safetensors", ".gguf", ".model", ".tiktoken", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif",
+     ".tiff", ".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".mp4", ".webm", ".mkv", ".mov", ".avi"}
+)  # fmt: skip
 _VOCABULARIES = frozenset({"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json"})
-_ROWS = frozenset({".jsonl", ".parquet", ".csv", ".tsv"})
-_ESCAPED = re.compile(r'\\(?:u00([0-9a-fA-F]{2})|(["\\/])|[nrtbf])')
+_ROWS = frozenset({".jsonl", ".parquet", ".arrow", ".csv", ".tsv"})
 _MENDS = {
     "secrets": "Revoke the key where it was made, then take it out of the file.",
     "personal-data": "Mask it with the dataset's `pii` step, or leave the row out, and build the rows again.",
@@ -35,13 +32,6 @@ _WHYS = {
 }
 
 
-class Line(NamedTuple):
-    """A line or row to look through; ``number`` counts from 1."""
-
-    number: int
-    text: str
-
-
 class _Seen(NamedTuple):
     """The first rows of one kind in a file, and how many there are."""
 
@@ -50,18 +40,34 @@ class _Seen(NamedTuple):
 
 
 def scan_file(name: str, path: Path) -> Iterator[Finding]:
-    """Find access keys and personal data in one file; ``name`` is what findings call it."""
+    """Find access keys and personal data in one file ``name``, or that it cannot be read."""
     if is_passed_over(name):
         return
-    rows = path.suffix in (".jsonl", ".parquet")
-    of_people = PurePosixPath(name).suffix != ".py"
     seen: dict[tuple[Group, str], _Seen] = {}
+    try:
+        _look_through(path, seen, of_people=PurePosixPath(name).suffix != ".py")
+    except UnreadableError:
+        yield _not_looked_through(name)
+    for (group, named), found in seen.items():
+        yield from _findings(name, group, named, found, rows=holds_rows(path))
+
+
+def _look_through(path: Path, seen: dict[tuple[Group, str], _Seen], *, of_people: bool) -> None:
     for line in read_lines(path):
         for kind in _look(line, of_people=of_people):
             first, count = seen.get(kind, _Seen([], 0))
             seen[kind] = _Seen([*first, line.number] if count < SHOWN else first, count + 1)
-    for (group, named), found in seen.items():
-        yield from _findings(name, group, named, found, rows=rows)
+
+
+def _not_looked_through(name: str) -> Finding:
+    return Finding(
+        id="hub.not-looked-through",
+        severity="error",
+        file=name,
+        message="It cannot be read, so nobody has looked for access keys and personal data in it.",
+        why="It is neither text nor a whole parquet or arrow file; strangers would be the first to look.",
+        mend=f"Take it out, or write it as text or parquet. {_open('not-looked-through', name)}",
+    )
 
 
 def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Finding]:
@@ -70,10 +76,13 @@ def scan_for_words(name: str, path: Path, words: Sequence[str]) -> Iterator[Find
     Rows of data are left out: what they say of folders is what they are about.
     """
     wanted = words_pattern(words)
-    if is_passed_over(name) or path.suffix in _ROWS or wanted is None:
+    if is_passed_over(name) or path.suffix.lower() in _ROWS or wanted is None:
         return
-    places = ((line.number, wanted.search(line.text)) for line in read_lines(path))
-    first = next((number for number, found in places if found), None)
+    places = (line.number for line in read_lines(path) if wanted.search(line.text))
+    try:
+        first = next(places, None)
+    except UnreadableError:  # scan_file tells of it
+        return
     if first is not None:
         yield Finding(
             id="hub.local-path",
@@ -94,41 +103,6 @@ def is_passed_over(name: str) -> bool:
     """Whether a file of that name is not looked through: weights, pictures, vocabularies."""
     path = PurePosixPath(name)
     return path.suffix.lower() in _PASSED_OVER or path.name in _VOCABULARIES
-
-
-def read_lines(path: Path) -> Iterator[Line]:
-    """The lines of a text file, the rows of a parquet file; nothing of other files.
-
-    What JSON escapes is written out: an escaped line feed before a word is no letter of it.
-    """
-    if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
-        return
-    with path.open("rb") as file:
-        if b"\0" in file.read(8192):
-            return
-        file.seek(0)
-        for number, raw in enumerate(file, 1):
-            text = raw.decode("utf-8", errors="replace")
-            yield Line(number, _ESCAPED.sub(_unescaped, text) if "\\" in text else text)
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    if match[1]:
-        return chr(int(match[1], 16))
-    return match[2] or " "
-
-
-def _parquet_rows(path: Path) -> Iterator[Line]:
-    import pyarrow.parquet as parquet
-
-    with parquet.ParquetFile(path) as file:
-        number = 0
-        for batch in file.iter_batches(batch_size=_BATCH):
-            for row in batch.to_pylist():
-                number += 1
-                text = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8")
-                yield Line(number, _ESCAPED.sub(_unescaped, text))
 
 
 def _look(line: Line, *, of_people: bool) -> set[tuple[Group, str]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from millhand.errors import Finding, UsageError
 from millhand.hub.facts import Base, Override
@@ -169,9 +172,68 @@ def test_a_config_and_a_parquet_file_are_looked_through_too(tmp_path: Path) -> N
 def test_weights_pictures_and_vocabularies_are_not_read(tmp_path: Path) -> None:
     text = f"x {TOKEN} {RESIDENT}"
     files: dict[str, Path] = {}
-    for name in ("model.safetensors", "a.gguf", "loss.png", "tokenizer.json", "other.dat"):
-        files |= file_of(tmp_path, name, text if name != "other.dat" else b"\0" + text.encode())
+    for name in ("model.safetensors", "a.gguf", "loss.png", "tokenizer.json", "a.WAV"):
+        files |= file_of(tmp_path, name, text)
     assert errors(MODEL, files) == []
+
+
+def leaky(folder: Path, kind: str) -> dict[str, Path]:
+    """A file of some kind in whose second row stand a token and an address."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pa.table({"text": ["a", f"kim@naver.com {TOKEN}"]})
+    text = f"가\nkim@naver.com {TOKEN}\n"
+    if kind == "x.PARQUET":
+        pq.write_table(rows, folder / kind)
+    elif kind.endswith(".arrow"):
+        make = pa.ipc.new_file if kind == "file.arrow" else pa.ipc.new_stream
+        with pa.OSFile(str(folder / kind), "wb") as sink, make(sink, rows.schema) as writer:
+            writer.write_table(rows)
+    else:
+        encoding = kind.split(".")[0]
+        nul = text.replace("가", "a\0") if encoding == "nul" else text
+        (folder / kind).write_bytes(nul.encode("utf-8" if encoding == "nul" else encoding))
+    return {kind: folder / kind}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["x.PARQUET", "file.arrow", "stream.arrow", "utf-16.csv", "utf-16.txt", "utf-16-le.csv", "utf-16-be.csv",
+     "utf-32.txt", "nul.jsonl", "cp949.csv", "utf-8-sig.csv"],
+)  # fmt: skip
+def test_what_is_in_a_file_is_found_however_it_is_written(tmp_path: Path, kind: str) -> None:
+    found = errors(ROWS, leaky(tmp_path, kind))
+    assert {(f.id, f.row or f.line) for f in found} == {("hub.secrets", 2), ("hub.personal-data", 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("x.dat", bytes(range(256)) * 9),
+        ("rows.jsonl", bytes(range(256)) * 9),
+        ("qa.xlsx", b"PK\x03\x04 some"),
+        ("rows.jsonl.gz", b"\x1f\x8b\x08 some"),
+        ("x.parquet", b"no parquet"),
+        ("x.arrow", b"no arrow file at all"),
+    ],
+)
+def test_a_file_that_cannot_be_read_stays_here_unless_a_person_says_why(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    files = file_of(tmp_path, name, data)
+    (finding,) = errors(ROWS, files, private=[str(tmp_path)])
+    assert (finding.id, finding.file) == ("hub.not-looked-through", name)
+    opened = [parse_override(f"not-looked-through:{name}=made up")]
+    assert errors(ROWS, files, overrides=opened) == []
+
+
+@given(st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=200))
+def test_any_text_can_be_read(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        assert "hub.not-looked-through" not in {
+            f.id for f in errors(ROWS, file_of(Path(folder), "a.txt", text))
+        }
 
 
 def test_a_folder_of_this_machine_in_a_config_is_found_and_in_rows_is_not(tmp_path: Path) -> None:
