@@ -18,7 +18,9 @@ URL, MODEL, KEY, SERVED_KEY = (
     "MILLHAND_ENDPOINT_API_KEY",
     "MILLHAND_API_KEY",
 )
-_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_NAME = re.compile(r"MILLHAND_ENDPOINT\w*|[A-Z][A-Z0-9_]*_API_KEY", re.ASCII)
+# A recipe may be a stranger's, and so may its url: these open something else than an endpoint.
+_OTHERS = frozenset({"DART_API_KEY", "RUNPOD_API_KEY", "WANDB_API_KEY"})
 
 
 def endpoint_of(
@@ -28,7 +30,7 @@ def endpoint_of(
 
     Raises:
         UsageError: None is named, its URL cannot be one, it is not on this machine though it must be, or
-            ``key`` is no setting's name.
+            ``key`` names no setting that may be sent there.
     """
     url = (options.url or setting(URL)).rstrip("/")
     model = options.model or setting(MODEL)
@@ -60,11 +62,8 @@ def _check_url(url: str) -> None:
 
 def _key(url: str, name: str, secret: Callable[[str], Secret | None]) -> Secret:
     """The key to send. That of ``millhand serve`` goes to this machine only."""
-    if name and not _NAME.fullmatch(name):
-        mend = "Put the key into .env as `OPENAI_API_KEY=…` and write `key: OPENAI_API_KEY`."
-        raise UsageError(
-            "`key` under generate is no setting's name; the key itself must not stand there.", mend=mend
-        )
+    if name:
+        _check_name(url, name)
     names = (name,) if name else (KEY, SERVED_KEY) if is_local(url) else (KEY,)
     found = next((value for value in map(secret, names) if value is not None), None)
     if name and found is None:
@@ -72,3 +71,17 @@ def _key(url: str, name: str, secret: Callable[[str], Secret | None]) -> Secret:
             f"The setting {name} is not set.", mend=f"Write {name}=… into .env, or set it in the environment."
         )
     return found or Secret("")
+
+
+def _check_name(url: str, name: str) -> None:
+    """Refuse what is no name of an endpoint's key; it may be the key itself and is not repeated."""
+    if (name == SERVED_KEY and is_local(url)) or (
+        _NAME.fullmatch(name) and name not in (SERVED_KEY, *_OTHERS)
+    ):
+        return
+    may = f"one that ends in _API_KEY or begins with {URL}; never {', '.join(sorted(_OTHERS))}"
+    raise UsageError(
+        "`key` under generate is no setting's name that may be sent to an endpoint.",
+        mend=f"Put the key into .env as `OPENAI_API_KEY=…` and write `key: OPENAI_API_KEY`: {may}, "
+        f"and {SERVED_KEY} to this machine only. The key itself must not stand there.",
+    )

@@ -308,8 +308,8 @@ def test_a_key_in_the_place_of_a_name_is_not_repeated(build: Builder) -> None:
     with pytest.raises(UsageError, match="setting's name") as caught:
         build([passage(1)], key="sk-planted-secret")
     assert "sk-planted-secret" not in str(caught.value)
-    with pytest.raises(UsageError, match="MY_KEY is not set"):
-        build([passage(1)], key="MY_KEY")
+    with pytest.raises(UsageError, match="MY_API_KEY is not set"):
+        build([passage(1)], key="MY_API_KEY")
     with pytest.raises(UsageError, match="a user or a password") as caught:
         build([passage(1)], url="https://planted:secret@example.com/v1")
     assert "planted" not in str(caught.value)
@@ -326,6 +326,28 @@ def test_the_key_of_serve_goes_to_this_machine_only() -> None:
     for url, key in (("http://127.0.0.1:8000/v1", "of-serve"), ("https://api.example.com/v1", "")):
         options = Options(generator="model", url=url, model="m")
         assert endpoint_of(options, lambda _: "", secret).key == Secret(key)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["HF_TOKEN", "RUNPOD_API_KEY", "DART_API_KEY", "WANDB_API_KEY", "MILLHAND_API_KEY", "AWS_SECRET", "PATH"],
+)
+def test_a_recipe_cannot_send_another_secret_away(name: str) -> None:
+    from millhand.datasets.synthesize.endpoint import endpoint_of
+    from millhand.datasets.synthesize.options import Options
+    from millhand.shell import Secret
+
+    options = Options(generator="model", url="https://api.example.com/v1", model="m", key=name)
+    with pytest.raises(UsageError, match="ends in _API_KEY") as caught:
+        endpoint_of(options, lambda _: "", lambda _: Secret("planted"))
+    assert "planted" not in str(caught.value)
+    for url, may in (
+        (options.url, "OPENAI_API_KEY"),
+        (options.url, "MILLHAND_ENDPOINT_API_KEY"),
+        ("http://127.0.0.1:8000/v1", "MILLHAND_API_KEY"),
+    ):
+        allowed = msgspec.structs.replace(options, key=may, url=url)
+        assert endpoint_of(allowed, lambda _: "", lambda _: Secret("own")).key == Secret("own")
 
 
 def test_the_outline_asks_nobody(build: Builder, fake: FakeOpenAI) -> None:
