@@ -145,6 +145,20 @@ def tree(asked: Asked) -> Answer:
     return 200, items[start:end], link
 
 
+def history(asked: Asked) -> Answer:
+    """GET /api/models/REPO/commits/REV: the newest first."""
+    asked.params()
+    repo = asked.repo()
+    oid, found = asked.commit(repo), []
+    while oid:
+        title = repo.commits[oid].title
+        authors = [{"user": repo.id.partition("/")[0]}]
+        date = "2026-01-01T00:00:00.000Z"
+        found.append({"id": oid, "title": title, "message": "", "authors": authors, "date": date})
+        oid = repo.commits[oid].parent
+    return 200, found, {}
+
+
 def paths_info(asked: Asked) -> Answer:
     """POST /api/models/REPO/paths-info/REV, a form."""
     from urllib.parse import parse_qs

@@ -78,6 +78,7 @@ ROUTES = (
     Route("settings", "PUT", rf"{_API}/settings", repos.settings),
     Route("tree", "GET", rf"{_API}/tree/(?P<revision>[^/]+)", repos.tree),
     Route("paths-info", "POST", rf"{_API}/paths-info/(?P<revision>[^/]+)", repos.paths_info),
+    Route("commits", "GET", rf"{_API}/commits/(?P<revision>[^/]+)", repos.history),
     Route("preupload", "POST", rf"{_API}/preupload/(?P<revision>[^/]+)", commits.preupload),
     Route("commit", "POST", rf"{_API}/commit/(?P<revision>[^/]+)", commits.commit),
     Route("info", "GET", rf"{_API}(/revision/(?P<revision>[^/]+))?", repos.info),

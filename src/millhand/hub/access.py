@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from millhand.errors import Finding, FindingsError
 from millhand.hub.client import Hub
 from millhand.hub.errors import no_right, response_of
-from millhand.hub.listing import RemoteFile, remote_files
+from millhand.hub.listing import CARD, LocalFile, RemoteFile, is_same, remote_files
 from millhand.hub.target import MAIN, RepoType, Target
 
 _TYPES = ("model", "dataset", "space")
+_FEW = (
+    4  # commits of a history that is read: the repository's own first one, and a push or two that broke off
+)
+_HUBS_OWN = ".gitattributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,11 @@ class Standing:
     def head(self, branch: str) -> str:
         """The commit that a branch stands at, or would start from; empty where there is no repository."""
         return self.branches.get(branch) or self.branches.get(MAIN, "")
+
+    @property
+    def card(self) -> str:
+        """Git's SHA-1 of the card; empty where there is none."""
+        return self.files[CARD].blob_id if CARD in self.files else ""
 
 
 def look(hub: Hub, target: Target) -> Standing:
@@ -143,6 +153,47 @@ def _faults(target: Target, standing: Standing) -> Iterator[Finding]:
             why="A tag stays on its commit; only a branch is added to.",
             mend=f"Name a branch, or leave --revision out: it is {MAIN} then.",
         )
+
+
+def check_history(hub: Hub, target: Target, standing: Standing, files: Iterable[LocalFile]) -> None:
+    """See that a private repository which is to be shown shows nothing but ``files``.
+
+    Its history is shown with it. A repository that a push made and broke off at holds none, or just these.
+
+    Raises:
+        FindingsError: It holds others, on any branch, in any commit.
+    """
+    if not (target.public and standing.exists) or standing.public:
+        return
+    ours, commits = {file.path: file for file in files}, _history(hub, target, standing)
+    if len(commits) <= _FEW and all(_is_of(hub, target, commit, ours) for commit in commits):
+        return
+    finding = Finding(
+        id="hub.history",
+        severity="error",
+        message=f"{target.id} is private, and its {len(commits)} commits may hold files that do not go now.",
+        why="Whoever sees a repository sees its whole history; those files were not looked through for this.",
+        mend="Push to a new name; or read its commits and make it public in its settings on the Hub.",
+    )
+    raise FindingsError([finding], message="Nothing was sent.")
+
+
+def _history(hub: Hub, target: Target, standing: Standing) -> set[str]:
+    """All commits that a branch or a tag leads to."""
+
+    def listed(head: str) -> set[str]:
+        found = hub.api.list_repo_commits(target.id, repo_type=target.kind, revision=head)
+        return {commit.commit_id for commit in found}
+
+    heads = {*standing.branches.values(), *standing.tags.values()}
+    return {commit for head in sorted(heads) for commit in hub.ask(partial(listed, head), target.id)}
+
+
+def _is_of(hub: Hub, target: Target, commit: str, ours: Mapping[str, LocalFile]) -> bool:
+    listed = remote_files(hub, target.id, target.kind, commit)
+    return all(
+        path == _HUBS_OWN or (path in ours and is_same(ours[path], file)) for path, file in listed.items()
+    )
 
 
 def tag_taken(target: Target, commit: str) -> Finding:

@@ -13,16 +13,16 @@ A lost answer to the commit is no riddle: the branch is listed again. If it has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from millhand.errors import FindingsError, MillhandError
-from millhand.hub.access import Standing, check_card, look, refs, tag_taken
+from millhand.hub.access import Standing, check_card, check_history, look, refs, tag_taken
 from millhand.hub.client import MISHAPS, TRIES, Hub
 from millhand.hub.errors import is_transient, is_unsure, response_of
-from millhand.hub.listing import CARD, Change, LocalFile, changes, compare, remote_files
+from millhand.hub.listing import CARD, Change, LocalFile, RemoteFile, changes, compare, remote_files
 from millhand.hub.stopping import stoppable
 from millhand.hub.target import MAIN, Target
 
@@ -34,7 +34,10 @@ _CONFLICT = (409, 412)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is on the Hub, seen there. ``again``: it was there already; ``sent``: bytes of what changed."""
+    """What is on the Hub, seen there.
+
+    ``again``: it was there already; ``sent``: bytes of what changed; ``removed``: what was taken away.
+    """
 
     target: Target
     url: str
@@ -42,6 +45,7 @@ class Published:
     files: tuple[LocalFile, ...]
     sent: int
     again: bool
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,10 @@ class Publisher:
         """What publishing would do."""
         return changes(files, standing.files, self.stale)
 
+    def check_history(self, standing: Standing, files: Iterable[LocalFile]) -> None:
+        """See that nothing else is shown; see :func:`millhand.hub.access.check_history`."""
+        check_history(self.hub, self.target, standing, files)
+
     def stored(self, standing: Standing, found: Iterable[Change]) -> set[str]:
         """The paths whose bytes an earlier push left in the storage; they would not be sent."""
         from huggingface_hub.lfs import UploadInfo, post_lfs_batch_info
@@ -82,8 +90,15 @@ class Publisher:
         there = {item["oid"] for item in answered if not item.get("actions")}
         return {change.path for change in wanted if change.sha256 in there}
 
-    def publish(self, standing: Standing, files: Sequence[LocalFile]) -> Published:
+    def publish(
+        self, standing: Standing, files: Sequence[LocalFile], *, card: str | None = None
+    ) -> Published:
         """Bring the files there, look at what is there, and only then tag it or show it to everyone.
+
+        Args:
+            standing: What was looked at.
+            files: What is to be there.
+            card: Git's SHA-1 of the card whose text ours keeps, where that is not the one of ``standing``.
 
         Raises:
             FindingsError: The Hub refuses, or has other bytes than were sent.
@@ -95,13 +110,15 @@ class Publisher:
             raise FindingsError(
                 [tag_taken(self.target, standing.tags[self.target.tag])], message="Nothing was sent."
             )
+        self.check_history(standing, files)
         self._check_card(files, found)
         self._make(standing)
-        commit = self._deliver(files)
+        commit = self._deliver(files, standing.card if card is None else card)
         self._verify(files, commit)
         self._finish(standing, commit)
         sent = sum(change.size for change in found if change.state in ("new", "changed"))
-        return Published(self.target, self.url, commit, tuple(files), sent, again)
+        gone = tuple(change.path for change in found if change.state == "removed")
+        return Published(self.target, self.url, commit, tuple(files), sent, again, gone)
 
     @property
     def url(self) -> str:
@@ -128,7 +145,7 @@ class Publisher:
             branch = partial(api.create_branch, target.id, repo_type=target.kind, branch=target.branch)
             self.hub.ask(partial(branch, exist_ok=True), target.id)
 
-    def _deliver(self, files: Sequence[LocalFile]) -> str:
+    def _deliver(self, files: Sequence[LocalFile], card: str) -> str:
         """Upload and commit; the commit that has all files."""
         for number in range(1, TRIES + 1):
             head = refs(self.hub, self.target.id, self.target.kind)[0].get(self.target.branch, "")
@@ -136,6 +153,7 @@ class Publisher:
             todo = [change for change in changes(files, listed, self.stale) if change.state != "same"]
             if not todo:
                 return head
+            check_card_unchanged(todo, listed, card)
             added, removed = self._operations(files, todo)
             self._upload(added)
             check_unchanged(files)
@@ -222,6 +240,18 @@ def check_unchanged(files: Iterable[LocalFile]) -> None:
         raise MillhandError(
             f"Changed while they were sent: {', '.join(changed)}. Nothing was published.", mend=mend
         )
+
+
+def check_card_unchanged(todo: Iterable[Change], listed: Mapping[str, RemoteFile], card: str) -> None:
+    """Stop before the commit if the card on the Hub is not the one whose text ours keeps.
+
+    Raises:
+        MillhandError: Somebody wrote into it meanwhile.
+    """
+    overwritten = any(change.path == CARD and change.state == "changed" for change in todo)
+    if overwritten and listed[CARD].blob_id != card:
+        mend = "Repeat the command: the new text is kept then, and what has arrived is not sent twice."
+        raise MillhandError("The card was changed on the Hub meanwhile. Nothing was published.", mend=mend)
 
 
 def _is_conflict(error: BaseException) -> bool:

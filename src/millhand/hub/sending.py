@@ -3,7 +3,7 @@
 It travels with the modules of :data:`MODULES`, which need httpx and huggingface_hub beside the standard
 library, and nothing else of Millhand. What is to go was decided on the client; ``PLAN`` is a JSON file::
 
-    {"target": {"kind", "id", "branch", "tag", "public"}, "stale": [PATH, ...],
+    {"target": {"kind", "id", "branch", "tag", "public"}, "stale": [PATH, ...], "card": SHA1,
      "files": [{"path", "size", "sha256", and "source" with "mtime_ns", or "data" in base64}, ...]}
 
 The token comes in HF_TOKEN. The last line that is printed is a JSON object: what was published, or ``error``.
@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(told(error)), flush=True)
         return error.exit_code
     facts = {"commit": published.commit, "sent": published.sent, "again": published.again}
+    facts["removed"] = published.removed
     print(json.dumps(facts), flush=True)
     return 0
 
@@ -49,7 +50,8 @@ def main(arguments: list[str]) -> int:
 def _publish(plan: dict[str, Any]) -> Published:
     hub = open_hub(os.environ, lambda text: print(text, flush=True))
     publisher = Publisher(hub, Target(**plan["target"]), frozenset(plan["stale"]).__contains__)
-    return publisher.publish(publisher.look(), [_file(item) for item in plan["files"]])
+    files = [_file(item) for item in plan["files"]]
+    return publisher.publish(publisher.look(), files, card=plan["card"])
 
 
 def _file(item: dict[str, Any]) -> LocalFile:

@@ -193,6 +193,7 @@ class Delivering:
             names = sorted(parcel.paths)
             files = list(pool.map(local_file, names, map(parcel.paths.__getitem__, names), repeat(sha256)))
         files.append(self.card(parcel.facts, standing))
+        publisher.check_history(standing, files)
         found = publisher.changes(standing, files)
         stored = publisher.stored(standing, found) if ask_storage else set[str]()
         return Ready(parcel, publisher, standing, tuple(files), tuple(found), frozenset(stored))

@@ -78,7 +78,9 @@ class PublisherThere(Publisher):
     pod: Pod
     run: str
 
-    def publish(self, standing: Standing, files: Sequence[LocalFile]) -> Published:
+    def publish(
+        self, standing: Standing, files: Sequence[LocalFile], *, card: str | None = None
+    ) -> Published:
         """Have the pod bring the files there, then look at what is there.
 
         Raises:
@@ -99,7 +101,7 @@ class PublisherThere(Publisher):
         answer = self._answer(handle)
         self._verify(files, answer["commit"])
         facts = (answer["commit"], tuple(files), int(answer["sent"]), bool(answer["again"]))
-        return Published(self.target, self.url, *facts)
+        return Published(self.target, self.url, *facts, removed=tuple(answer["removed"]))
 
     @property
     def job(self) -> str:
@@ -110,7 +112,8 @@ class PublisherThere(Publisher):
     def _plan(self, standing: Standing, files: Iterable[LocalFile]) -> dict[str, Any]:
         found = changes(files, standing.files, self.stale)
         stale = [change.path for change in found if change.state == "removed"]
-        return {"target": asdict(self.target), "stale": stale, "files": [_planned(file) for file in files]}
+        planned = [_planned(file) for file in files]
+        return {"target": asdict(self.target), "stale": stale, "card": standing.card, "files": planned}
 
     def _command(self, plan: str) -> Command:
         settings = pod_settings(self.workspace, self.pod)
@@ -191,6 +194,7 @@ class DeliveringThere(Delivering):
         standing = publisher.look()
         self.hub.say(f"{self.pod.name} hashes {parcel.folder}.")
         files = [*self._described(parcel), *_beside(parcel), self.card(parcel.facts, standing)]
+        publisher.check_history(standing, files)
         found = publisher.changes(standing, files)
         stored = publisher.stored(standing, found) if ask_storage else set[str]()
         return Ready(parcel, publisher, standing, tuple(files), tuple(found), frozenset(stored))

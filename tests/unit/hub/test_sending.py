@@ -52,7 +52,7 @@ def test_the_program_fits_into_a_variable() -> None:
 def test_it_runs_where_millhand_is_not_installed(tmp_path: Path) -> None:
     """Without .pth files, so without this editable installation, the libraries are there all the same."""
     (tmp_path / "plan.json").write_text(
-        '{"target": {"kind": "model", "id": "a/b"}, "stale": [], "files": []}'
+        '{"target": {"kind": "model", "id": "a/b"}, "stale": [], "card": "", "files": []}'
     )
     program = carried.packed(sending.MODULES, sending.ENTRY)
     env = {
