@@ -7,8 +7,8 @@ A generated block stands between two lines of its own::
     <!-- millhand:end training -->
 
 All else below the metadata is a person's and is kept. Of the metadata, what Millhand writes is written
-anew; keys, tags and results of evaluations that it did not write are kept. Which tags it wrote last time
-stands in a comment of the first block.
+anew; keys, tags and results of evaluations that it did not write are kept. Which keys and tags it wrote last
+time stands in a comment of the first block, so that what it no longer writes goes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ import yaml
 
 SOURCE = "Millhand"  # the name under which its evaluations stand in the metadata
 _LISTS = ("tags", "language", "datasets", "task_categories")
+_KEYS = "keys"  # in the comment: every key that was written
+# Written by versions whose comment named no keys; stale as soon as the licence or the base is another.
+_UNNAMED = ("license_name", "license_link", "base_model", "base_model_relation")
+_OF_LICENCE = ("license_name", "license_link")  # of a licence that Millhand replaces
 _MARK = re.compile(r"<!-- millhand:(begin|end) ([a-z-]+) -->\Z")
 _WROTE = re.compile(r"^<!-- millhand:wrote (\{.*\}) -->$", re.M)
 _FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\n(.*?)^---[ \t]*$\n?", re.S | re.M)
@@ -43,8 +47,9 @@ def block(name: str, body: str) -> str:
 
 
 def wrote(metadata: Mapping[str, Any]) -> str:
-    """The comment that says which items of lists Millhand wrote."""
-    kept = {key: metadata[key] for key in _LISTS if isinstance(metadata.get(key), list)}
+    """The comment that says which keys, and which items of lists, Millhand wrote."""
+    lists = {key: metadata[key] for key in _LISTS if isinstance(metadata.get(key), list)}
+    kept = {_KEYS: list(metadata), **lists}
     return f"<!-- millhand:wrote {json.dumps(kept, ensure_ascii=True).replace('--', '-&#45;')} -->"
 
 
@@ -153,19 +158,22 @@ def _ended(text: str) -> str:
 
 
 def _wrote(body: str) -> dict[str, list[Any]]:
+    """Lists by key, and under ``keys`` what is Millhand's of the metadata above this body."""
     found = _WROTE.search(body)
     try:
-        lists = json.loads(found[1].replace("-&#45;", "--")) if found else {}
+        told = json.loads(found[1].replace("-&#45;", "--")) if found else {}
     except ValueError:
-        return {}
-    return {key: items for key, items in lists.items() if isinstance(items, list)}
+        told = {}
+    lists = {key: items for key, items in told.items() if isinstance(items, list)}
+    return {_KEYS: list(_UNNAMED if found else _OF_LICENCE), **lists}
 
 
 def merge_metadata(
     new: Mapping[str, Any], standing: Mapping[str, Any], wrote_before: Mapping[str, Sequence[Any]]
 ) -> dict[str, Any]:
-    """New metadata with the keys, list items and results that a person added to the standing one."""
-    merged = {**new, **{key: value for key, value in standing.items() if key not in new}}
+    """New metadata with the keys, list items, configs and results that a person added to the standing one."""
+    ours = {*new, *map(str, wrote_before.get(_KEYS, ()))}
+    merged = {**new, **{key: value for key, value in standing.items() if key not in ours}}
     for key in _LISTS:
         theirs = [item for item in _as_list(standing.get(key)) if item not in wrote_before.get(key, ())]
         items = [*_as_list(new.get(key)), *(item for item in theirs if item not in _as_list(new.get(key)))]

@@ -183,11 +183,40 @@ def test_a_persons_text_and_metadata_outlive_the_next_push() -> None:
     assert "**Steps:** 240" not in body
 
 
+def test_what_is_written_no_more_is_not_taken_for_a_persons() -> None:
+    before = dataset_card(replaced(ROWS, licence="KOGL Type 1", rows=None))
+    assert split_card(before)[0]["license_name"] == "kogl-type-1"
+    after = split_card(keep_personal_text(dataset_card(replaced(ROWS, rows=None)), before))[0]
+    assert after["license"] == "cc-by-4.0"
+    assert not {"license_name", "license_link"} & set(after)
+    on_disk = model_card(replaced(MODEL, base=Base(name="models/mine", made_here=True)))
+    after = split_card(keep_personal_text(on_disk, model_card(MODEL)))[0]
+    assert not {"base_model", "base_model_relation"} & set(after)
+
+
+def test_a_base_that_a_person_named_is_kept() -> None:
+    on_disk = model_card(replaced(MODEL, base=Base(name="models/mine", licence="mit")))
+    named = on_disk.replace("---\n", "---\nbase_model: org/named\n", 1)
+    again = keep_personal_text(on_disk, keep_personal_text(on_disk, named))
+    assert split_card(again)[0]["base_model"] == "org/named"
+
+
+def test_a_card_of_before_that_names_no_keys_loses_the_licence_and_the_base_of_before() -> None:
+    before = dataset_card(replaced(ROWS, licence="KOGL Type 1"))
+    old = re.sub(r'"keys": \[[^]]*\], ', "", before)
+    assert old != before
+    edited = old.replace("---\n", "---\nthumbnail: a.png\nbase_model: org/x\n", 1)
+    after = split_card(keep_personal_text(dataset_card(ROWS), edited))[0]
+    assert not {"license_name", "license_link", "base_model"} & set(after)
+    assert after["thumbnail"] == "a.png"
+
+
 def test_a_card_that_a_person_wrote_alone_is_kept_below() -> None:
-    own = "---\nlicense: mit\nwidget:\n- text: hi\n---\n# 내 모델\n\n설명\n"
+    own = "---\nlicense: other\nlicense_name: mine\nwidget:\n- text: hi\n---\n# 내 모델\n\n설명\n"
     card = keep_personal_text(model_card(MODEL), own)
     metadata, body = split_card(card)
     assert metadata["license"] == "llama3"
+    assert "license_name" not in metadata
     assert metadata["widget"] == [{"text": "hi"}]
     assert body.rstrip().endswith("# 내 모델\n\n설명")
     assert keep_personal_text(model_card(MODEL), card) == card
