@@ -110,6 +110,20 @@ def recipe_name(path: Path) -> str:
     return name
 
 
+def written_options(path: Path, step: str) -> Iterator[dict[str, Any]]:
+    """The options that a recipe gives to a step, each time it stands there; no step is loaded, none checked.
+
+    Raises:
+        FindingsError: It is no YAML.
+    """
+    value = _load(path)
+    steps = value.get("steps") if isinstance(value, dict) else None
+    for written in steps if isinstance(steps, list) else ():
+        options = written.get(step) if isinstance(written, dict) else None
+        if isinstance(options, dict):
+            yield options
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read a dataset.yaml strictly.
 

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from millhand.datasets import store
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.definition import ROWS, read_definition
-from millhand.datasets.recipe import is_recipe, recipe_name
+from millhand.datasets.recipe import is_recipe, recipe_name, written_options
 from millhand.datasets.registry import Registry
+from millhand.endpoint.attempt import is_local
 from millhand.errors import UsageError
 from millhand.hub.client import Hub
 from millhand.hub.fetch import Fetched, Source, differences, fetch, find_source
@@ -76,6 +77,7 @@ def _enter(registry: Registry, fetched: Fetched) -> Pulled:
                 mend = f"Fetch it elsewhere (`--to DIR`), or remove that one: `millhand data remove {name}`."
                 raise UsageError(f"There is another dataset {name!r} here.", mend=mend)
             return Pulled(Fetched(fetched.source, target, again=True), target, name)
+        _check_recipe(fetched.source, folder / DEFINITION)
         _put(registry, fetched.source, folder, target)
     finally:
         shutil.rmtree(folder.parent)
@@ -108,6 +110,28 @@ def _check_definitions(folder: Path) -> list[str]:
             f"The {DEFINITION} that was fetched {what}.", mend="Fetch it to a folder: `--to DIR`."
         )
     return list(made)
+
+
+def _check_recipe(source: Source, path: Path) -> None:
+    """Refuse a recipe that would send the documents, and a key, where a stranger wants them.
+
+    Raises:
+        UsageError: It names an endpoint elsewhere, or a key.
+    """
+    for options in written_options(path, "generate") if is_recipe(path) else ():
+        url = str(options.get("url") or "")
+        named = [f"url: {url!r}"] if url and not is_local(url) else []
+        named += ["a key"] if options.get("key") else []
+        if named:
+            mend = (
+                f"Fetch it to a folder (`--to DIR`), take `url` and `key` out of DIR/{DEFINITION}, "
+                f"and move it to dataset_registry/{path.parent.name}."
+            )
+            raise UsageError(
+                f"The recipe of {source.id} names for its step generate {' and '.join(named)}: "
+                "a build would send the documents and a key there.",
+                mend=mend,
+            )
 
 
 def _is_outside(name: str, file: str) -> bool:

@@ -204,6 +204,25 @@ def test_a_definition_that_is_broken_or_leads_elsewhere_is_not_entered(
     assert millhand("data", "list").exit_code == 0
 
 
+@pytest.mark.parametrize("option", ["url: https://evil.example/v1", "key: OPENAI_API_KEY"])
+def test_a_recipe_that_says_where_documents_and_keys_go_is_not_entered(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, option: str
+) -> None:
+    shipped = Path(__file__).parents[3] / "dataset_registry" / "security_manual"
+    shutil.copytree(shipped, workspace.registry / "security_manual")
+    assert millhand("push", "dataset", "security_manual", "--to", "mill/manual").exit_code == 0
+    recipe = (shipped / "dataset.yaml").read_text("utf-8")
+    told = recipe.replace("generator: outline", f"generator: outline, {option}")
+    assert told != recipe
+    shutil.rmtree(workspace.registry / "security_manual")
+    for text in (told, told.replace(option, "url: http://127.0.0.1:8000/v1")):
+        hub.put("mill/manual", {"dataset.yaml": text.encode()}, "dataset")
+        pulled = millhand("pull", "dataset", "mill/manual")
+        assert pulled.exit_code == (2 if text == told else 0), pulled.stderr
+        assert (workspace.registry / "security_manual").exists() == (text != told)
+        assert text != told or "take `url` and `key` out" in " ".join(pulled.stderr.split())
+
+
 def test_the_model_s_card_names_the_dataset_that_was_pushed_before(
     millhand: Millhand, hub: FakeHub, run: Run
 ) -> None:
