@@ -15,7 +15,7 @@ from typing import get_args
 import msgspec
 
 from millhand.errors import Finding, UsageError
-from millhand.hub.facts import Base, DatasetFacts, Gate, ModelFacts, Override
+from millhand.hub.facts import Base, DatasetFacts, Gate, ModelFacts, Origin, Override
 from millhand.hub.licences import licence_of, nearest_licences
 from millhand.hub.metadata import HUB
 from millhand.hub.redact import machine_words
@@ -103,6 +103,20 @@ def _dataset(facts: DatasetFacts) -> Iterator[Finding]:
     for origin in facts.origins:
         if origin.licence and origin.licence != facts.licence:
             yield from _licence(facts.name, origin.licence, f"source {origin.name}")
+            yield from _laxer(facts, origin)
+
+
+def _laxer(facts: DatasetFacts, origin: Origin) -> Iterator[Finding]:
+    """Find a source whose licence asks for the same licence, where the dataset's asks for less."""
+    source, whole = licence_of(origin.licence), licence_of(facts.licence)
+    if source is None or whole is None or not source.share_alike or whole.share_alike:
+        return
+    message = (
+        f"The source {origin.name} is under {source.id}, which asks for the same; the dataset is {whole.id}."
+    )
+    why = f"Whoever takes it by the laxer licence breaks the source's. Its terms: {source.source}"
+    mend = f"Write {source.id} as `licence:` in dataset_registry/{facts.name}/dataset.yaml, or leave it out."
+    yield replace(_finding(_LICENCE, facts.name, message, why, mend), severity="warning")
 
 
 def _shared(licences: Iterable[str]) -> str:
@@ -137,7 +151,7 @@ def _base(base: Base) -> Iterator[Finding]:
         yield _finding(
             _LICENCE,
             name,
-            f"The licence of the base is {base.licence!r}."
+            f"The licence of the base is {base.licence!r}{_named(base)}."
             if base.licence
             else "The licence of the base is not known.",
             "What is made from a base stays under its licence, and some forbid to pass it on.",
@@ -146,6 +160,12 @@ def _base(base: Base) -> Iterator[Finding]:
         )
     elif not known.open:
         yield from _licence(name, base.licence, "base")
+
+
+def _named(base: Base) -> str:
+    """Name and link that a licence which the Hub does not know carries."""
+    told = ", ".join(part for part in (base.licence_name, base.licence_link) if part)
+    return f" ({told})" if told else ""
 
 
 def _prefix(facts: ModelFacts) -> Iterator[Finding]:

@@ -68,6 +68,7 @@ def hub_identifier(text: str) -> str:
     return _ON_HUB_AS.get(found.id, found.id) if found and found.on_hub else OTHER
 
 
+_FREE = "https://www.gnu.org/licenses"
 _CC = "https://creativecommons.org/licenses"
 _KOGL = "https://www.kogl.or.kr/info/license.do"
 _ATTRIBUTE = "Name the source."
@@ -85,7 +86,7 @@ def _creative_commons() -> list[Licence]:
     return [
         _by(parts, version)
         for parts in ("by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
-        for version in ("", "2.0", "2.5", "3.0", "4.0")
+        for version in ("", "2.0", "2.0-kr", "2.5", "3.0", "4.0")
     ]
 
 
@@ -102,7 +103,7 @@ def _by(parts: str, version: str) -> Licence:
     words, id_ = parts.split("-"), f"cc-{parts}-{version}".rstrip("-")
     return Licence(
         id=id_,
-        source=f"{_CC}/{parts}/{version or '4.0'}/",
+        source=f"{_CC}/{parts}/{(version or '4.0').replace('-', '/')}/",
         changes="nd" not in words,
         commercial="nc" not in words,
         share_alike="sa" in words,
@@ -143,12 +144,14 @@ def _llama(id_: str, name: str, built: str, prefix: str, source: str) -> Licence
     return Licence(id=id_, source=source, terms=terms, prefix=prefix)
 
 
+_RAIL = ("Give a copy of the licence with it.", "Pass its use restrictions on.", "Say what was changed.")
 _LLAMA = "https://www.llama.com"
 _MODELS = [
     _llama("llama3", "Meta Llama 3", "Meta Llama 3", "Llama 3", f"{_LLAMA}/llama3/license/"),
     _llama("llama3.1", "Llama 3.1", "Llama", "Llama", f"{_LLAMA}/llama3_1/license/"),
     _llama("llama3.2", "Llama 3.2", "Llama", "Llama", f"{_LLAMA}/llama3_2/license/"),
     _llama("llama3.3", "Llama 3.3", "Llama", "Llama", f"{_LLAMA}/llama3_3/license/"),
+    _llama("llama4", "Llama 4", "Llama", "Llama", f"{_LLAMA}/llama4/license/"),
     Licence(
         id="llama2",
         source="https://ai.meta.com/llama/license/",
@@ -166,6 +169,12 @@ _MODELS = [
             "Pass the use restrictions of the Gemma Prohibited Use Policy on.",
         ),
     ),
+    Licence(id="openrail", source="https://www.licenses.ai/", terms=_RAIL),
+    Licence(
+        id="bigscience-openrail-m",
+        source="https://bigscience.huggingface.co/blog/bigscience-openrail-m",
+        terms=_RAIL,
+    ),
 ]
 
 _TABLE = [
@@ -178,6 +187,11 @@ _TABLE = [
         "gpl-2.0", "gpl-3.0", "agpl-3.0", "lgpl-2.1", "lgpl-3.0", "mpl-2.0", "epl-2.0", "eupl-1.2",
         "odbl-1.0", "cdla-sharing-1.0", "osl-3.0",
     ),
+    # Families that the Hub names without a version: what is asked here is the same in all of them.
+    Licence(id="bsd", source="https://spdx.org/licenses/#bsd-3-clause"),
+    Licence(id="gpl", source=f"{_FREE}/gpl-3.0.html", share_alike=True),
+    Licence(id="lgpl", source=f"{_FREE}/lgpl-3.0.html", share_alike=True),
+    Licence(id="gfdl", source=f"{_FREE}/fdl-1.3.html", share_alike=True),
     *_creative_commons(),
     *_kogl(),
     *_MODELS,
@@ -196,28 +210,50 @@ _ALIASES = MappingProxyType(
         "mit-license": "mit",
         "mit-licence": "mit",
         "cc0": "cc0-1.0",
+        "cc0-universal": "cc0-1.0",
+        "cc-zero": "cc0-1.0",
+        "cc-zero-1.0": "cc0-1.0",
+        "gnu-gpl": "gpl",
+        "gnu-lgpl": "lgpl",
+        "gnu-fdl": "gfdl",
+        "gnu-free-documentation": "gfdl",
+        "gfdl-1.1": "gfdl",
+        "gfdl-1.2": "gfdl",
+        "gfdl-1.3": "gfdl",
+        "openrail-m": "openrail",
         "odbl": "odbl-1.0",
         "odc-by": "odc-by-1.0",
         "pddl": "pddl-1.0",
-        "meta-llama-3-community-license": "llama3",
-        "llama-3": "llama3",
         "none": UNKNOWN,
         "n-a": UNKNOWN,
         "tbd": UNKNOWN,
     }
 )
 _ON_HUB_AS = MappingProxyType({"odbl-1.0": "odbl", "odc-by-1.0": "odc-by", "pddl-1.0": "pddl"})
-_KOREAN_TYPE = re.compile(r"(?:공공누리|kogl)\D*([0-4])")
-_SUFFIX = re.compile(r"-(?:only|or-later|international|unported|license|licence)$")
+_KOREAN = re.compile(r"공공누리|kogl")
+_KOREAN_TYPE = re.compile(r"제?\s*([0-4])\s*유형|type[\s-]*([0-4])|^kogl-?([0-4])$")
+# A digit alone: none of a year, a version or a date.
+_DIGIT = re.compile(r"(?<![\d.])\d(?!\d|\.\d)")
+_CC_KOREA = re.compile(r"(cc-by[a-z-]*?)-(?:2\.0-(?:kr|korea|south-korea|대한민국)|(?:kr|korea)-2\.0)")
+_LLAMA_NAME = re.compile(r"(?:meta-)?llama-?(2|3|3\.[123]|4)(?:-community)?(?:-licen[sc]e-agreement)?")
+_SUFFIX = re.compile(r"-(?:only|or-later|international|unported|universal|license|licence)$")
 
 
 def _identifier(text: str) -> str:
     words = text.strip().casefold()
-    korean = _KOREAN_TYPE.search(words)
-    if korean:
-        return f"kogl-type-{korean[1]}"
+    if _KOREAN.search(words):
+        return _korean(words)
     name = re.sub(r"[\s_/,()]+", "-", words.replace("creative commons", "cc")).strip("-")
     name = re.sub(r"^(cc)-(attribution|by)", r"\1-by", name).replace("noncommercial", "nc")
     name = name.replace("non-commercial", "nc").replace("noderivatives", "nd").replace("sharealike", "sa")
     name = _SUFFIX.sub("", name)
-    return _ALIASES.get(name, name)
+    name = _CC_KOREA.sub(r"\1-2.0-kr", name) if _CC_KOREA.fullmatch(name) else name
+    llama = _LLAMA_NAME.fullmatch(name)
+    return f"llama{llama[1]}" if llama else _ALIASES.get(name, name)
+
+
+def _korean(words: str) -> str:
+    """The type of the KOGL; unknown where none is named, or any other digit says that it may be another."""
+    types = {next(filter(None, found)) for found in _KOREAN_TYPE.findall(words)}
+    others = set(_DIGIT.findall(words)) - types
+    return UNKNOWN if len(types) != 1 or others else f"kogl-type-{types.pop()}"

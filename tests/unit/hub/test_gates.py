@@ -247,6 +247,61 @@ def test_a_folder_of_this_machine_in_a_config_is_found_and_in_rows_is_not(tmp_pa
     assert errors(ROWS, rows, private=[str(tmp_path)]) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "identifier"),
+    [
+        ("KOGL v1.0 Type 4", "kogl-type-4"),
+        ("공공누리 2024 제4유형", "kogl-type-4"),
+        ("공공누리 제 1 유형(출처표시)", "kogl-type-1"),
+        ("kogl-3", "kogl-type-3"),
+        ("KOGL Type-0", "kogl-type-0"),
+        ("CC BY 2.0 KR", "cc-by-2.0-kr"),
+        ("cc-by-nc-nd-2.0-kr", "cc-by-nc-nd-2.0-kr"),
+        ("CC-BY-SA-KR-2.0", "cc-by-sa-2.0-kr"),
+        ("CC BY-NC 2.0 대한민국", "cc-by-nc-2.0-kr"),
+        ("CC0 1.0 Universal", "cc0-1.0"),
+        ("Llama 3.1 Community License", "llama3.1"),
+        ("Meta Llama 3 Community License Agreement", "llama3"),
+        ("Llama 4 Community License Agreement", "llama4"),
+        ("GFDL", "gfdl"),
+        ("GFDL-1.3-or-later", "gfdl"),
+        ("GPL", "gpl"),
+        ("bsd", "bsd"),
+        ("bigscience-openrail-m", "bigscience-openrail-m"),
+        ("openrail", "openrail"),
+    ],
+)
+def test_what_people_write_for_a_licence_is_understood(words: str, identifier: str) -> None:
+    found = licence_of(words)
+    assert found is not None
+    assert found.id == identifier
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["공공누리(1~4유형)", "공공누리 1~4유형", "제1유형, 제2유형 공공누리", "공공누리", "공공누리 2024",
+     "공공누리 1유형, 4", "KOGL Type 1-4", "KOGL v1.0", "공공누리 5유형", "Llama 5 Community License"],
+)  # fmt: skip
+def test_a_licence_that_may_be_several_is_none(words: str) -> None:
+    assert licence_of(words) is None
+    assert errors(replaced(ROWS, licence=words), {})
+
+
+def test_a_dataset_under_less_than_its_share_alike_source_asks_for_is_warned_of() -> None:
+    alike = replaced(ROWS, origins=(replaced(DATA.origins[0], licence="CC-BY-SA-4.0"),))
+    (finding,) = check_gates(alike, {})
+    assert (finding.id, finding.severity, finding.file) == ("hub.licence", "warning", "qa")
+    assert "cc-by-sa-4.0" in finding.mend
+    assert check_gates(replaced(alike, licence="CC-BY-SA-4.0"), {}) == []
+    assert check_gates(replaced(alike, licence="CC BY-SA 3.0"), {}) == []
+
+
+def test_a_licence_that_the_hub_does_not_know_is_told_by_its_own_name() -> None:
+    base = Base(name="o/b", repository="o/b", licence="other", licence_name="exaone", licence_link="LICENSE")
+    (finding,) = errors(replaced(MODEL, base=base), {})
+    assert "'other' (exaone, LICENSE)" in finding.message
+
+
 def test_the_hub_knows_every_licence_that_it_is_told() -> None:
     hub_fake = pytest.importorskip("tests.hub_fake.commits")
     told = {hub_identifier(name) for name in (*LICENCES, "", "unknown", "proprietary")}
