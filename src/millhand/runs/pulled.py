@@ -18,6 +18,8 @@ from millhand.hub.fetch import Fetched, Source, differences, fetch, find_source
 from millhand.hub.names import shown
 from millhand.workspace import MODELS, Workspace, check_name
 
+_STAGE = ".fetched"  # no dataset can be called so: it takes the dataset's name beside this one
+
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
@@ -62,25 +64,26 @@ def pull_dataset(
             f"Fetch it to a folder (`--to DIR`), then `millhand data add DIR/FILE`. It has: {_some(source)}."
         )
         raise UsageError(f"{repository} was not published by Millhand: it has no {DEFINITION}.", mend=mend)
-    fetched = fetch(hub, source, home.state / "pulled" / repository.replace("/", "--") / "data")
-    return _enter(Registry(home.registry), fetched)
+    stage = home.state / "pulled" / repository.replace("/", "--") / _STAGE
+    fetched = fetch(hub, source, stage)
+    try:
+        return _enter(Registry(home.registry), fetched)
+    finally:
+        shutil.rmtree(stage.parent)
 
 
 def _enter(registry: Registry, fetched: Fetched) -> Pulled:
     """Put a fetched dataset into the registry; it takes the name that it was published under."""
     folder = _named(fetched)
     name, target = folder.name, registry.folder / folder.name
-    try:
-        names = _check_definitions(folder)
-        if target.exists() or set(names) & set(registry.names()):
-            if list(differences(fetched.source, target)):
-                mend = f"Fetch it elsewhere (`--to DIR`), or remove that one: `millhand data remove {name}`."
-                raise UsageError(f"There is another dataset {name!r} here.", mend=mend)
-            return Pulled(Fetched(fetched.source, target, again=True), target, name)
-        _check_recipe(fetched.source, folder / DEFINITION)
-        _put(registry, fetched.source, folder, target)
-    finally:
-        shutil.rmtree(folder.parent)
+    names = _check_definitions(folder)
+    if target.exists() or set(names) & set(registry.names()):
+        if list(differences(fetched.source, target)):
+            mend = f"Fetch it elsewhere (`--to DIR`), or remove that one: `millhand data remove {name}`."
+            raise UsageError(f"There is another dataset {name!r} here.", mend=mend)
+        return Pulled(Fetched(fetched.source, target, again=True), target, name)
+    _check_recipe(fetched.source, folder / DEFINITION)
+    _put(registry, fetched.source, folder, target)
     return Pulled(Fetched(fetched.source, target, again=False), target, name)
 
 

@@ -17,7 +17,7 @@ from millhand.workspace import Workspace, create_workspace
 from tests.conftest import Millhand
 from tests.hub_fake import FakeHub, User
 from tests.hub_fake.fixtures import CLIENTS_OWN, contents, hub, waits
-from tests.hub_fake.made import make_dataset, make_run
+from tests.hub_fake.made import MANIFEST, make_dataset, make_run
 
 pytestmark = pytest.mark.filterwarnings(CLIENTS_OWN)
 __all__ = ["hub", "waits"]
@@ -39,7 +39,9 @@ def test_a_merged_model_is_published_privately_with_its_card_and_the_run_says_so
     answer, repo = json.loads(result.stdout), hub.repo(ID)
     files = contents(repo)
     merged = {p.name: p.read_bytes() for p in (workspace.root / "outputs/qa-merged").iterdir()}
-    assert {name: files[name] for name in merged} == merged
+    assert {name: files[name] for name in merged if name != MANIFEST} == {
+        name: data for name, data in merged.items() if name != MANIFEST
+    }
     assert set(files) == {*merged, "README.md"}
     assert "base_model" in files["README.md"].decode() or "minwon" in files["README.md"].decode()
     assert repo.private
@@ -202,6 +204,31 @@ def test_a_definition_that_is_broken_or_leads_elsewhere_is_not_entered(
     assert millhand("pull", "dataset", "mill/odd").exit_code in (2, 3)
     assert sorted(workspace.registry.rglob("*")) == before
     assert millhand("data", "list").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["data", "data.partial", "fetched"])
+def test_a_dataset_comes_back_whatever_its_name(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, name: str
+) -> None:
+    make_dataset(workspace, name)
+    assert millhand("push", "dataset", name, "--to", "mill/odd").exit_code == 0
+    assert millhand("data", "remove", name, "--yes").exit_code == 0
+    pulled = millhand("pull", "dataset", "mill/odd")
+    assert pulled.exit_code == 0, pulled.stderr
+    assert json.loads(millhand("data", "show", name, "--json").stdout)["rows"] == 2
+
+
+def test_a_dataset_that_its_owner_mended_comes_after_a_broken_one(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace
+) -> None:
+    make_dataset(workspace)
+    files = {n: (workspace.registry / "minwon" / n).read_bytes() for n in ("dataset.yaml", "rows.jsonl")}
+    assert millhand("data", "remove", "minwon", "--yes").exit_code == 0
+    hub.make("mill/odd", "dataset")
+    hub.put("mill/odd", {**files, "dataset.yaml": b"name: ../up\n"}, "dataset")
+    assert millhand("pull", "dataset", "mill/odd").exit_code in (2, 3)
+    hub.put("mill/odd", files, "dataset")
+    assert millhand("pull", "dataset", "mill/odd").exit_code == 0
 
 
 @pytest.mark.parametrize("option", ["url: https://evil.example/v1", "key: OPENAI_API_KEY"])
