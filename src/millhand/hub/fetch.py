@@ -80,7 +80,7 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
     """Fetch a source to a folder that is not there yet, or holds it already.
 
     Raises:
-        UsageError: The folder holds something else, or FOLDER.partial is somebody's own.
+        UsageError: The folder holds something else, the command runs in it, or FOLDER.partial is a person's.
         FindingsError: What came is not what the Hub lists, or there is no room.
         MillhandError: The line is lost; the same call goes on.
     """
@@ -91,7 +91,8 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
             f"{folder} is not empty, and not {source.id} at {source.commit[:7]}.",
             mend="Name another folder with `--to DIR`, or move that one away.",
         )
-    stage = folder.with_name(f"{folder.name}.partial")
+    place = _place(folder)
+    stage = place.with_name(f"{place.name}.partial")
     _check_ours(stage)
     _check_room(source, stage)
     _mark(stage)
@@ -103,10 +104,10 @@ def fetch(hub: Hub, source: Source, folder: Path) -> Fetched:
         for finding in findings:  # the next fetch brings them anew
             (stage / finding.file).unlink(missing_ok=True)
         raise FindingsError(findings, message=f"{source.id} did not arrive as the Hub lists it.")
-    if folder.is_dir():
-        folder.rmdir()
-    stage.rename(folder)  # with its mark: a stage without one would be taken for a person's
-    shutil.rmtree(folder / CACHE, ignore_errors=True)
+    if place.is_dir():
+        place.rmdir()
+    stage.rename(place)  # with its mark: a stage without one would be taken for a person's
+    shutil.rmtree(place / CACHE, ignore_errors=True)
     return Fetched(source, folder, again=False)
 
 
@@ -173,6 +174,21 @@ def _get_file(hub: Hub, repository: str, kind: RepoType, revision: str, path: st
         return hub.api.hf_hub_download(repository, path, repo_type=kind, revision=revision, local_dir=scratch)
     except LocalEntryNotFoundError as error:
         raise RuntimeError(f"{path} could not be fetched") from error
+
+
+def _place(folder: Path) -> Path:
+    """Where a folder really lies; another one takes its place there, so nobody may stand in it.
+
+    Raises:
+        UsageError: The command runs in it, or it is the root of a disk.
+    """
+    place, here = folder.resolve(), Path.cwd().resolve()
+    if place.name and place not in (here, *here.parents):
+        return place
+    raise UsageError(
+        f"{place} is the folder that you are in, or one above it; what is fetched becomes a folder itself.",
+        mend="Name one that is not there yet: `--to NAME`.",
+    )
 
 
 def _check_ours(stage: Path) -> None:

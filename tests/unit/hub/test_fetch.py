@@ -66,6 +66,35 @@ def test_a_folder_of_something_else_is_left_alone(pull: Pull) -> None:
     assert (pull.folder / "config.json").read_text() == "mine"
 
 
+@pytest.mark.parametrize("to", [".", "", "..", "../here"])
+def test_the_folder_that_a_person_stands_in_is_not_replaced(
+    pull: Pull, hub: FakeHub, tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "empty" / "here"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    pull.folder = Path(to)
+    with pytest.raises(UsageError, match=r"the folder that you are in|is not empty"):
+        pull()
+    assert "cdn" not in hub.stages()
+    assert [path.name for path in here.parent.iterdir()] == ["here"]
+
+
+@pytest.mark.parametrize("how", ["relative", "link"])
+def test_an_empty_folder_is_filled(
+    pull: Pull, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty", target_is_directory=True)
+    monkeypatch.chdir(tmp_path / "here")
+    pull.folder = Path("../empty" if how == "relative" else "../link")
+    pull()
+    pull.folder = tmp_path / "empty"
+    assert pull.files() == pull.line.wanted()
+    assert pull().again
+
+
 @pytest.mark.parametrize("kind", ["folder", "link", "file", "downloaded"])
 def test_a_partial_folder_of_a_person_s_is_left_alone(
     pull: Pull, hub: FakeHub, tmp_path: Path, kind: str
