@@ -98,7 +98,7 @@ def translate(error: BaseException, repository: str, endpoint: str, token: str =
     if response is not None:
         return _refused(error, response, repository, endpoint, token)
     said = clean(str(causes(error)[-1]) or type(error).__name__, token)
-    if _NO_SPACE.search(said):
+    if not is_transient(error) and _NO_SPACE.search(said):  # a host that is lost may be named storage
         return _no_space(repository, said)
     mend = "Look at the line, then repeat the command: it goes on where it stopped."
     return MillhandError(f"{endpoint} was lost: {said}.", mend=mend)

@@ -6,13 +6,14 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from millhand.errors import FindingsError
 from millhand.hub.access import refusal
-from millhand.hub.errors import clean
+from millhand.hub.errors import UnsureError, clean, translate
 from millhand.hub.listing import LocalFile, RemoteFile, changes, compare, git_blob_id, is_same, local_text
 from millhand.hub.selection import is_model_file, is_part
 from millhand.hub.target import Target, check_repository, check_target
@@ -116,6 +117,17 @@ def test_neither_the_token_nor_a_right_to_write_is_shown(before: str, after: str
     assert TOKEN not in shown
     assert "beef" not in shown
     assert "\n" not in shown
+
+
+@pytest.mark.parametrize(
+    "error", [UnsureError("sending to storage.example broke off"), httpx.ReadTimeout("storage.example")]
+)
+def test_a_host_named_storage_that_is_lost_has_room(error: Exception) -> None:
+    assert "was lost" in str(translate(error, "kim/qa", "https://hub.example"))
+
+
+def test_a_full_storage_has_none() -> None:
+    assert "no room" in str(translate(OSError("quota exceeded"), "kim/qa", "https://hub.example"))
 
 
 def test_another_token_is_not_shown_either() -> None:
