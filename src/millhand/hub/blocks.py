@@ -28,6 +28,7 @@ _KEYS = "keys"  # in the comment: every key that was written
 # Written by versions whose comment named no keys; stale as soon as the licence or the base is another.
 _UNNAMED = ("license_name", "license_link", "base_model", "base_model_relation")
 _OF_LICENCE = ("license_name", "license_link")  # of a licence that Millhand replaces
+_BOOL = "tag:yaml.org,2002:bool"
 _MARK = re.compile(r"<!-- millhand:(begin|end) ([a-z-]+) -->\Z")
 _WROTE = re.compile(r"^<!-- millhand:wrote (\{.*\}) -->$", re.M)
 _FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\n(.*?)^---[ \t]*$\n?", re.S | re.M)
@@ -63,6 +64,30 @@ def dump_metadata(metadata: Mapping[str, Any]) -> str:
     return str(yaml.safe_dump(dict(metadata), sort_keys=False, allow_unicode=True, width=10_000))
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's booleans: to the Hub ``no`` is Norwegian, to YAML 1.1 it is false."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, shape) for tag, shape in known if tag != _BOOL]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF"))
+
+
+def load_metadata(text: str) -> Any:
+    """What YAML holds.
+
+    Raises:
+        yaml.YAMLError: It is none.
+    """
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def split_card(card: str) -> tuple[dict[str, Any], str]:
     """A card's metadata and body; metadata that is no mapping of YAML is left in the body."""
     text = card.replace("\r\n", "\n").replace("\r", "\n")
@@ -70,7 +95,7 @@ def split_card(card: str) -> tuple[dict[str, Any], str]:
     if front is None:
         return {}, text
     try:
-        metadata = yaml.safe_load(front[1])
+        metadata = load_metadata(front[1])
     except yaml.YAMLError:
         return {}, text
     if metadata is None:
@@ -180,7 +205,23 @@ def merge_metadata(
         merged |= {key: items} if items else {}
         if not items:
             merged.pop(key, None)
-    return _with_results(merged, new, standing)
+    return _with_results(_with_configs(merged, new, standing), new, standing)
+
+
+def _with_configs(
+    merged: dict[str, Any], new: Mapping[str, Any], standing: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A dataset's configs under other names than Millhand's are a person's."""
+    if "configs" in merged and "configs" not in new:
+        return merged
+    ours = [config.get("config_name") for config in _as_list(new.get("configs"))]
+    theirs = [
+        config
+        for config in _as_list(standing.get("configs"))
+        if isinstance(config, dict) and config.get("config_name", "default") not in (*ours, "default")
+    ]
+    configs = [*_as_list(new.get("configs")), *theirs]
+    return {**merged, "configs": configs} if theirs else merged
 
 
 def _with_results(

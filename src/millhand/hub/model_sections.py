@@ -88,7 +88,9 @@ def _yaml(name: str, text: str) -> str:
 def _machine(facts: ModelFacts) -> str:
     gpus = [plain(gpu) for gpu in facts.gpus]
     counted = [f"{gpus.count(gpu)} × {gpu}" for gpu in dict.fromkeys(gpus)]
-    return ", ".join([*(counted or ["CPU"]), *([_system(facts.platform)] if facts.platform else [])])
+    if not facts.platform:  # nobody has told of the machine: it may have had GPUs
+        return ", ".join(counted)
+    return ", ".join([*(counted or ["CPU"]), _system(facts.platform)])
 
 
 def _system(platform: str) -> str:
@@ -160,10 +162,25 @@ def use(facts: ModelFacts) -> str:
     )
 
 
+def _rows(facts: ModelFacts) -> Iterator[str]:
+    """How many rows it saw; nothing where some are not counted, or are others by now."""
+    rows = [item.rows for item in facts.data if item.rows is not None and not item.changed]
+    if not rows or len(rows) != len(facts.data):
+        return
+    most = facts.config.get("max_samples")  # LLaMA-Factory takes so many of each dataset
+    kept = [min(count, most) for count in rows] if isinstance(most, int) and most else rows
+    fewer = any(facts.config.get(key) for key in ("max_samples", "val_size")) or _stops_early(facts)
+    yield f"It was fine-tuned on {'at most ' if fewer else ''}{sum(kept):,} rows."
+
+
+def _stops_early(facts: ModelFacts) -> bool:
+    """Whether training may end before each row was seen once."""
+    steps = facts.config.get("max_steps")
+    return isinstance(steps, int) and steps > 0
+
+
 def _limits(facts: ModelFacts) -> Iterator[str]:
-    rows = [item.rows for item in facts.data if item.rows is not None]
-    if rows and len(rows) == len(facts.data):
-        yield f"It was fine-tuned on {sum(rows):,} rows."
+    yield from _rows(facts)
     held = [item for item in facts.evaluations if not item.trained_on]
     if not held:
         yield "No evaluation on questions that it was not trained on is recorded."

@@ -110,6 +110,8 @@ def chat_values(facts: ModelFacts) -> dict[str, Any]:
     model = {"model_name_or_path": _base(facts) if adapter else _name(facts)}
     model |= {"adapter_name_or_path": _name(facts)} if adapter else {}
     given = {"template": facts.template, **facts.config}
+    if given.get("default_system") in (None, ""):  # it came with the rows
+        given["default_system"] = facts.system
     kept = {key: given[key] for key in _CHAT_KEYS if given.get(key) not in (None, "")}
     if not adapter:
         kept.pop("finetuning_type", None)

@@ -15,6 +15,7 @@ from millhand.hub.blocks import pieces, split_card
 from millhand.hub.card import dataset_card, keep_personal_text, model_card
 from millhand.hub.facts import Base, DatasetFacts, ModelFacts, Override
 from millhand.hub.leaks import find_secrets
+from millhand.hub.usage import chat_values
 from tests.hub_fake.commits import card_faults
 from tests.unit.hub.made import MODEL, ROWS, datasets, models, replaced
 
@@ -46,6 +47,50 @@ def test_a_fact_that_is_not_known_is_not_told() -> None:
     assert "None" not in card.replace('("token_type_ids", None)', "")
     assert "No evaluation of its answers is recorded." in card
     assert "base_model" not in split_card(card)[0]
+
+
+def test_the_rows_that_it_saw_are_no_more_than_it_could_see() -> None:
+    def told(config: dict[str, object], changed: bool = False) -> str:
+        data = (replaced(MODEL.data[0], rows=50_000, changed=changed),)
+        return model_card(replaced(MODEL, data=data, config=config))
+
+    assert "It was fine-tuned on 50,000 rows." in told({})
+    assert "It was fine-tuned on at most 1,000 rows." in told({"max_samples": 1000})
+    assert "It was fine-tuned on at most 50,000 rows." in told({"val_size": 0.1})
+    assert "It was fine-tuned on at most 50,000 rows." in told({"max_steps": 5})
+    assert "It was fine-tuned on 50,000 rows." in told({"max_steps": -1, "val_size": 0.0})
+    assert "It was fine-tuned on" not in told({}, changed=True)
+
+
+def test_of_a_machine_that_is_not_known_nothing_is_told() -> None:
+    assert "**Machine:**" not in model_card(replaced(MODEL, gpus=(), platform=""))
+    assert "- **Machine:** CPU, Linux\n" in model_card(replaced(MODEL, gpus=()))
+    assert "- **Machine:** 1 × NVIDIA L4\n" in model_card(replaced(MODEL, platform=""))
+
+
+def test_the_system_prompt_is_in_the_chat_of_llamafactory_too() -> None:
+    assert chat_values(MODEL)["default_system"] == "짧게 답하세요."
+    given = replaced(MODEL, config={"default_system": "given"})
+    assert chat_values(given)["default_system"] == "given"
+    assert "default_system" not in chat_values(replaced(MODEL, system=""))
+
+
+def test_a_persons_configs_and_norwegian_outlive_the_next_push() -> None:
+    edited = dataset_card(ROWS).replace(
+        "configs:\n",
+        "language_bcp47: no\ngated: true\nconfigs:\n- config_name: extra\n  data_files: more.csv\n",
+        1,
+    )
+    metadata = split_card(keep_personal_text(dataset_card(ROWS), edited))[0]
+    assert [config["config_name"] for config in metadata["configs"]] == ["default", "extra"]
+    assert metadata["language_bcp47"] == "no"
+    assert metadata["gated"] is True
+    again = keep_personal_text(dataset_card(replaced(ROWS, splits=())), edited)
+    assert split_card(again)[0]["configs"] == [{"config_name": "extra", "data_files": "more.csv"}]
+    none = dataset_card(replaced(ROWS, splits=()))
+    own = none.replace("---\n", "---\nconfigs:\n- config_name: default\n- config_name: b\n", 1)
+    assert split_card(keep_personal_text(none, own))[0]["configs"] == split_card(own)[0]["configs"]
+    assert yaml.safe_load(re.split(r"^---\n", again, flags=re.M)[1])["language_bcp47"] == "no"
 
 
 def test_an_opened_gate_stands_in_the_card_with_its_reason() -> None:
