@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from millhand.errors import Finding, FindingsError, UsageError
 from millhand.files import sha256_file
@@ -26,6 +26,8 @@ from millhand.hub.target import MAIN, RepoType, check_repository
 
 _NOT_OURS = (".gitattributes", ".gitignore")
 _MARK = f"{CACHE}/millhand-pull"  # in a stage of ours; a repository cannot hold it
+# Of a model: what holds or may hold pickles or code too (NumPy, Paddle, Keras, TorchServe, NeMo, archives).
+_MODELS_TOO = (".dill", ".h5", ".keras", ".mar", ".nemo", ".npy", ".npz", ".pdparams", ".tar")
 _WORKERS = 4
 _SPARE = 64 << 20
 
@@ -69,7 +71,8 @@ def find_source(hub: Hub, repository: str, kind: RepoType, revision: str = "") -
     findings = list(unsafe_names(repository, listed))
     if findings:
         raise FindingsError(findings, message="Nothing was fetched.")
-    pickled = sorted(path for path in listed if PurePosixPath(path).suffix.lower() in PICKLED)
+    endings = (*PICKLED, *_MODELS_TOO) if kind == "model" else tuple(PICKLED)
+    pickled = sorted(path for path in listed if path.lower().endswith(endings))
     files = {path: file for path, file in listed.items() if path not in (*pickled, *_NOT_OURS)}
     if kind == "model" and not any(path.endswith((".safetensors", ".gguf")) for path in files):
         raise _no_weights(repository, pickled)

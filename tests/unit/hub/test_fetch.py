@@ -180,6 +180,21 @@ def test_pickles_are_left_out_and_a_model_of_pickles_alone_is_refused(pull: Pull
         find_source(pull.line_as(hub.token), "mill/old", "model")
 
 
+def test_what_may_run_code_is_left_out_of_a_model_and_tables_are_left_in_a_dataset(
+    pull: Pull, hub: FakeHub
+) -> None:
+    endings = ["dill", "h5", "keras", "mar", "nemo", "npy", "NPZ", "pdparams", "tar"]
+    files = {f"sub/weights.{ending}": b"x" for ending in endings} | {".bin": b"x"}
+    hub.put(ID, files)
+    assert set(pull().source.left_out) == set(files)
+    assert pull.files() == pull.line.wanted()
+    hub.make("mill/rows", "dataset")
+    hub.put("mill/rows", {"rows.npy": b"x", "rows.pkl": b"x"}, "dataset")
+    source = find_source(pull.line_as(hub.token), "mill/rows", "dataset")
+    assert source.left_out == ("rows.pkl",)
+    assert "rows.npy" in source.files
+
+
 def test_a_name_that_leads_out_of_the_folder_is_refused(pull: Pull, hub: FakeHub) -> None:
     hub.put(ID, {"../../escape.json": b"{}"})
     with pytest.raises(FindingsError, match=r"escape\.json"):
