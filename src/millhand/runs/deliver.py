@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 import msgspec
 
 from millhand.datasets.built import FILE as BUILD
-from millhand.datasets.built import for_others, read_built, write_built
 from millhand.datasets.definition import FILE as DEFINITION
 from millhand.datasets.registry import Registry
 from millhand.errors import Finding, FindingsError, UsageError
@@ -32,7 +31,14 @@ from millhand.hub.publish import Published, Publisher
 from millhand.hub.selection import check_model, check_weights, is_part, model_paths
 from millhand.hub.target import Target
 from millhand.pods.local import LocalPod
+from millhand.runs import manifest
 from millhand.runs.finished import finished_run, open_ledger
+from millhand.runs.for_others import (
+    build_for_others,
+    check_paths,
+    definition_for_others,
+    manifest_for_others,
+)
 from millhand.runs.ledger import Run
 from millhand.runs.published import (
     curves,
@@ -119,6 +125,9 @@ class Delivering:
         facts = msgspec.structs.replace(facts, data=tuple(map(self._linked, facts.data)))
         beside = [*licence_files(self.workspace, run), *curves(self.workspace, run)]
         paths = {path.name: path for path in (*beside, *model_paths(folder))}
+        if manifest.FILE_NAME in paths:
+            own = paths[manifest.FILE_NAME]
+            paths[manifest.FILE_NAME] = manifest_for_others(self.workspace, own, run.name)
         return self._checked(Parcel(facts, paths, is_part, run=run), list(check_model(folder, shown)))
 
     def dataset(self, name: str) -> Parcel:
@@ -136,17 +145,13 @@ class Delivering:
         }
         beside = (DEFINITION, BUILD) if dataset.ours else ()
         paths |= {file: folder / file for file in beside if (folder / file).is_file()}
+        findings: list[Finding] = []
         if BUILD in paths:
-            paths[BUILD] = self._build_for_others(paths[BUILD])
-        return self._checked(Parcel(facts, paths, lambda path: path in _DATASET_PARTS), [])
-
-    def _build_for_others(self, path: Path) -> Path:
-        """What a build did, less the texts that it dropped: those were not meant to leave."""
-        built = read_built(path)
-        shown = self.workspace.state / "published" / path.parent.name / BUILD
-        if built is not None:
-            write_built(shown, for_others(built))
-        return shown
+            paths[BUILD] = build_for_others(self.workspace, paths[BUILD])
+        if DEFINITION in paths:
+            findings += check_paths(paths[DEFINITION], self.workspace.relative(paths[DEFINITION]))
+            paths[DEFINITION] = definition_for_others(self.workspace, paths[DEFINITION])
+        return self._checked(Parcel(facts, paths, lambda path: path in _DATASET_PARTS), findings)
 
     def _checked(self, parcel: Parcel, findings: list[Finding]) -> Parcel:
         """The parcel, if nothing stands against it; its facts tell the gates that were opened."""

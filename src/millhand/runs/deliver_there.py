@@ -175,14 +175,12 @@ class DeliveringThere(Delivering):
             mirror = Path(made)
             self._mirror(folder, mirror)
             self._check_run(run, mirror, folder, adapter=adapter)
-            names = tuple(sorted(path.name for path in mirror.iterdir() if is_model_file(path.name)))
-            own = self.workspace.root / run.output_dir / manifest.FILE_NAME
-            if manifest.FILE_NAME not in names:  # of an adapter it is written where the run was verified
-                shutil.copyfile(own, mirror / own.name)
+            own = mirror / manifest.FILE_NAME  # it goes from here, as others may see it
+            names = {path.name for path in mirror.iterdir() if is_model_file(path.name)} - {own.name}
+            if not own.is_file():  # of an adapter it is written where the run was verified
+                shutil.copyfile(self.workspace.root / run.output_dir / own.name, own)
             parcel = self.model_in(mirror, run, f"{folder} on {self.pod.name}", merged=not adapter)
-            if manifest.FILE_NAME not in names:
-                parcel.paths[own.name] = own
-        return ParcelThere(**_fields(parcel), folder=folder, names=names)
+        return ParcelThere(**_fields(parcel), folder=folder, names=tuple(sorted(names)))
 
     def ready(self, parcel: Parcel, *, ask_storage: bool = False) -> Ready:
         """Look at the Hub and at the pod, write the card, and tell what would be done."""

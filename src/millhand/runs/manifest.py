@@ -18,6 +18,7 @@ from millhand.workspace import Workspace
 
 FILE_NAME = "millhand_run.json"
 _MODEL_SUFFIXES = (".safetensors", ".bin", ".json", ".model", ".jinja", ".py", ".txt")
+_PROCESSORS = frozenset({"x86_64", "AMD64", "aarch64", "arm64", "ARM64"})
 _LEFTOVERS = (FILE_NAME, "trainer_state.json", "all_results.json", "train_results.json", "eval_results.json")
 
 
@@ -96,6 +97,21 @@ def build_manifest(
         "machine": dict(machine),
         "results": dict(outcome),
     }
+
+
+def for_others(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest as others may see it: without the pod's name (an address, over SSH) or the kernel's."""
+    shown = {key: value for key, value in manifest.items() if key != "pod"}
+    machine = dict(shown.get("machine") or {})
+    if machine.get("platform"):
+        machine["platform"] = _system(str(machine["platform"]))
+    return {**shown, **({"machine": machine} if machine else {})}
+
+
+def _system(platform: str) -> str:
+    """``Linux-x86_64`` of ``Linux-6.1.0-lab7-x86_64-with-glibc2.36``: a kernel's name is its owner's."""
+    system, *rest = platform.split("-")
+    return "-".join([system, *(part for part in rest if part in _PROCESSORS)])
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
