@@ -7,7 +7,6 @@ missing.
 
 from __future__ import annotations
 
-import glob
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -163,11 +162,17 @@ def _download(hub: Hub, source: Source, stage: Path) -> None:
             repo_type=source.kind,
             revision=source.commit,  # a commit, else the library takes what lies there when the Hub fails
             local_dir=stage,
-            allow_patterns=[glob.escape(path) for path in source.files],
+            ignore_patterns=_ignored(source),
             max_workers=_WORKERS,
         )
     except LocalEntryNotFoundError as error:  # its cause says what the Hub did
         raise RuntimeError("a file could not be fetched") from error
+
+
+def _ignored(source: Source) -> list[str]:
+    """Patterns of all that is not fetched: few, for the library tries each of them on every file."""
+    endings = {path.rpartition(".")[2] for path in source.left_out}
+    return [*_NOT_OURS, *sorted(f"*.{ending}" for ending in endings)]
 
 
 def _get_file(hub: Hub, repository: str, kind: RepoType, revision: str, path: str, scratch: str) -> str:

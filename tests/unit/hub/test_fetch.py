@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +194,24 @@ def test_what_may_run_code_is_left_out_of_a_model_and_tables_are_left_in_a_datas
     source = find_source(pull.line_as(hub.token), "mill/rows", "dataset")
     assert source.left_out == ("rows.pkl",)
     assert "rows.npy" in source.files
+
+
+def test_the_library_is_given_few_patterns_however_many_files_there_are(
+    pull: Pull, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import HfApi
+
+    patterns, whole = list[object](), HfApi.snapshot_download
+
+    def download(api: HfApi, repository: str, **how: Any) -> str:
+        patterns.extend([*(how.get("allow_patterns") or ()), *(how.get("ignore_patterns") or ())])
+        return str(whole(api, repository, **how))
+
+    monkeypatch.setattr(HfApi, "snapshot_download", download)
+    hub.put(ID, {f"many/{number}.bin": b"x" for number in range(60)} | {"sub/.gitattributes": b"x"})
+    assert len(pull().source.left_out) == 60
+    assert pull.files() == {**pull.line.wanted(), "sub/.gitattributes": b"x"}
+    assert len(patterns) <= 3
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(pull: Pull, hub: FakeHub) -> None:
