@@ -76,7 +76,7 @@ def model(project: str, run_name: str, adapter: bool, pod_name: str, **options: 
     parcel = delivering.model(run, adapter=adapter)
     show_findings(parcel.notes)
     _go(delivering, delivering.ready(parcel, ask_storage=options["dry_run"]), options, {"run": run.name})
-    released = None if options["dry_run"] else delivering.release()
+    released = None if options["dry_run"] else delivering.release(parcel)
     if released is not None:
         say(f"{released}")
 
@@ -177,10 +177,14 @@ def _tell(published: Published, of: dict[str, str], *, as_json: bool) -> None:
     facts |= {"url": published.url, "commit": published.commit}
     if as_json:
         files = [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in published.files]
-        print_json({**facts, "public": target.public, "again": published.again, "files": files})
+        removed = list(published.removed)
+        more = {"public": target.public, "again": published.again, "files": files, "removed": removed}
+        print_json({**facts, **more})
         return
     if published.again:
         say("It was there already; nothing was sent.")
+    if published.removed:
+        say(f"Taken away there: {', '.join(published.removed)}. The commit before still has them.")
     size = sum(file.size for file in published.files)
     print_facts(
         {**{k: v for k, v in facts.items() if v}, "files": f"{len(published.files)} ({size:,} bytes)"}

@@ -18,6 +18,7 @@ _PARTS = (
     "adapter_config.json", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*",
     "merges.txt", "chat_template.*", "*processor_config.json", "Modelfile*", "millhand_run.json",
 )  # fmt: skip
+_QUANTIZED = ("*.gguf", "Modelfile.*")
 # What a Trainer and LLaMA-Factory leave beside the weights; none of it is needed to use them.
 _LEFT = (
     CARD, "trainer_state.json", "trainer_log.jsonl", "all_results.json", "train_results.json",
@@ -46,6 +47,11 @@ def is_part(name: str) -> bool:
     another tokenizer's file, confuses others. A person's own texts and pictures harm nobody and stay.
     """
     return "/" not in name and any(fnmatch(name, pattern) for pattern in _PARTS)
+
+
+def is_part_of_merged(name: str) -> bool:
+    """:func:`is_part` for a merged model: quantized files, made at another time, are not loaded with it."""
+    return is_part(name) and not any(fnmatch(name, pattern) for pattern in _QUANTIZED)
 
 
 def check_model(folder: Path, name: str) -> Iterator[Finding]:

@@ -6,12 +6,12 @@ All that can be found here is found first, then what the Hub knows, and only the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
@@ -23,12 +23,12 @@ from millhand.files import locked, write_text
 from millhand.hub.access import Standing
 from millhand.hub.card import dataset_card, keep_personal_text, model_card
 from millhand.hub.client import Hub
-from millhand.hub.facts import Data, DatasetFacts, ModelFacts, Override
+from millhand.hub.facts import Data, DatasetFacts, Gate, ModelFacts, Override
 from millhand.hub.fetch import read_text
 from millhand.hub.gates import check_gates
 from millhand.hub.listing import CARD, Change, LocalFile, local_file, local_text
 from millhand.hub.publish import Published, Publisher
-from millhand.hub.selection import check_model, check_weights, is_part, model_paths
+from millhand.hub.selection import check_model, check_weights, is_part, is_part_of_merged, model_paths
 from millhand.hub.target import Target
 from millhand.pods.local import LocalPod
 from millhand.runs import manifest
@@ -128,7 +128,8 @@ class Delivering:
         if manifest.FILE_NAME in paths:
             own = paths[manifest.FILE_NAME]
             paths[manifest.FILE_NAME] = manifest_for_others(self.workspace, own, run.name)
-        return self._checked(Parcel(facts, paths, is_part, run=run), list(check_model(folder, shown)))
+        stale = is_part_of_merged if merged else is_part
+        return self._checked(Parcel(facts, paths, stale, run=run), list(check_model(folder, shown)))
 
     def dataset(self, name: str) -> Parcel:
         """A dataset of the registry: its rows, all their parts, and what they were made from.
@@ -155,9 +156,11 @@ class Delivering:
 
     def _checked(self, parcel: Parcel, findings: list[Finding]) -> Parcel:
         """The parcel, if nothing stands against it; its facts tell the gates that were opened."""
-        facts = msgspec.structs.replace(parcel.facts, overrides=tuple(self.overrides))
         private = private_words(self.workspace)
-        findings += check_gates(facts, parcel.paths, overrides=self.overrides, private=private)
+        gates = check_gates(parcel.facts, parcel.paths, overrides=self.overrides, private=private)
+        check_overrides(self.overrides, gates)
+        facts = msgspec.structs.replace(parcel.facts, overrides=tuple(self.overrides))
+        findings += gates
         if any(finding.severity == "error" for finding in findings):
             raise FindingsError(findings, message="Nothing was sent.")
         return Parcel(facts, parcel.paths, parcel.stale, tuple(findings), parcel.run)
@@ -233,11 +236,27 @@ class Delivering:
                 note_dataset(self.workspace, ready.parcel.facts, published)
         return published
 
-    def release(self) -> object:
+    def release(self, parcel: Parcel) -> object:
         """Nothing: what was delivered lies here."""
 
     def _tell(self) -> None:
         self.hub.say(f"Another command is pushing to {self.target.id}; waiting for it.")
+
+
+def check_overrides(overrides: Sequence[Override], findings: Iterable[Finding]) -> None:
+    """See that each override opens something: the card tells its reason.
+
+    Raises:
+        UsageError: One opens nothing.
+    """
+    found = {(finding.id.removeprefix("hub."), finding.file) for finding in findings}
+    idle = [item for item in overrides if (item.gate, item.subject) not in found]
+    if not idle:
+        return
+    there = sorted(f"{gate}:{subject}" for gate, subject in found if gate in get_args(Gate))
+    mend = f"What stands against it is: {', '.join(there)}." if there else "Leave it out: no gate is closed."
+    named = ", ".join(f"{item.gate}:{item.subject}" for item in idle)
+    raise UsageError(f"--override {named} opens nothing.", mend=mend)
 
 
 def delivered_facts(published: Published) -> dict[str, Any]:

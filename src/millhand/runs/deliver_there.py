@@ -197,8 +197,15 @@ class DeliveringThere(Delivering):
         stored = publisher.stored(standing, found) if ask_storage else set[str]()
         return Ready(parcel, publisher, standing, tuple(files), tuple(found), frozenset(stored))
 
-    def release(self) -> object:
-        """Give back a pod that was rented for the run: what lies there was seen on the Hub."""
+    def release(self, parcel: Parcel) -> object:
+        """Give back a pod that was rented for the run: what lies there was seen on the Hub.
+
+        Not where a merged model lies there still and it was the adapter that went.
+        """
+        if isinstance(parcel, ParcelThere) and parcel.run is not None:
+            mark = exported(self.pod, open_ledger(self.workspace), parcel.run)
+            if mark is not None and mark.facts["folder"] != parcel.folder:
+                return f"{self.pod.name} stays: {mark.facts['folder']} lies there and was not sent."
         return self.pod.release()
 
     def _merged(self, run: Run) -> str:

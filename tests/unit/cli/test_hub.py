@@ -39,10 +39,9 @@ def test_a_merged_model_is_published_privately_with_its_card_and_the_run_says_so
     answer, repo = json.loads(result.stdout), hub.repo(ID)
     files = contents(repo)
     merged = {p.name: p.read_bytes() for p in (workspace.root / "outputs/qa-merged").iterdir()}
-    assert {name: files[name] for name in merged if name != MANIFEST} == {
-        name: data for name, data in merged.items() if name != MANIFEST
-    }
-    assert set(files) == {*merged, "README.md"}
+    del merged[MANIFEST]
+    assert {name: files[name] for name in merged} == merged
+    assert set(files) == {*merged, MANIFEST, "README.md"}
     assert "base_model" in files["README.md"].decode() or "minwon" in files["README.md"].decode()
     assert repo.private
     (fact,) = delivered(workspace, run)
@@ -368,34 +367,6 @@ def test_pickled_weights_are_refused(
 ) -> None:
     (workspace.root / "outputs/qa-merged/pytorch_model.bin").write_bytes(b"\x80\x04")
     assert one_finding(millhand("push", "model", "qa", "--to", ID, "--json")) == "hub.pickle"
-    assert hub.requests == []
-
-
-@pytest.mark.parametrize("how", ["gone", "cut"])
-def test_a_merged_model_that_lacks_a_part_is_not_sent_over_a_whole_one(
-    millhand: Millhand, hub: FakeHub, workspace: Workspace, run: Run, how: str
-) -> None:
-    assert millhand("push", "model", "qa", "--to", ID).exit_code == 0
-    whole = contents(hub.repo(ID))
-    shard = workspace.root / "outputs/qa-merged/model-00002-of-00002.safetensors"
-    data = shard.read_bytes()
-    shard.unlink()
-    if how == "cut":
-        shard.write_bytes(data[:-1])
-    result = millhand("push", "model", "qa", "--to", ID, "--json")
-    assert one_finding(result) == "hub.no-weights"
-    assert "millhand export qa" in result.stdout
-    assert contents(hub.repo(ID)) == whole
-
-
-def test_another_run_s_merged_model_is_not_sent(
-    millhand: Millhand, hub: FakeHub, workspace: Workspace, run: Run
-) -> None:
-    path = workspace.root / "outputs/qa-merged/millhand_run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "run": "other-3"}))
-    refused = millhand("push", "model", "qa", "--to", ID)
-    assert refused.exit_code == 2
-    assert "not what run qa made" in refused.stderr
     assert hub.requests == []
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from millhand.hub.target import Target
+from millhand.pods.local import LocalPod
+from millhand.runs.deliver_there import DeliveringThere, ParcelThere
 from millhand.runs.ledger import Run
 from millhand.workspace import Workspace
 from tests.conftest import Millhand
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import CLIENTS_OWN, contents, hub, waits
-from tests.hub_fake.made import MANIFEST, make_run
+from tests.hub_fake.made import MANIFEST, make_dataset, make_run
 
 pytestmark = pytest.mark.filterwarnings(CLIENTS_OWN)
 __all__ = ["hub", "waits"]
@@ -28,6 +32,34 @@ SHOW = (*PUSH, "--public", "--yes")
 @pytest.fixture
 def run(workspace: Workspace) -> Run:
     return make_run(workspace)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut"])
+def test_a_merged_model_that_lacks_a_part_is_not_sent_over_a_whole_one(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, run: Run, how: str
+) -> None:
+    assert millhand("push", "model", "qa", "--to", ID).exit_code == 0
+    whole = contents(hub.repo(ID))
+    shard = workspace.root / "outputs/qa-merged/model-00002-of-00002.safetensors"
+    data = shard.read_bytes()
+    shard.unlink()
+    if how == "cut":
+        shard.write_bytes(data[:-1])
+    result = millhand("push", "model", "qa", "--to", ID, "--json")
+    assert [f["id"] for f in json.loads(result.stdout)["findings"]] == ["hub.no-weights"]
+    assert "millhand export qa" in result.stdout
+    assert contents(hub.repo(ID)) == whole
+
+
+def test_another_run_s_merged_model_is_not_sent(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, run: Run
+) -> None:
+    path = workspace.root / "outputs/qa-merged/millhand_run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "run": "other-3"}))
+    refused = millhand("push", "model", "qa", "--to", ID)
+    assert refused.exit_code == 2
+    assert "not what run qa made" in refused.stderr
+    assert hub.requests == []
 
 
 def test_a_private_repository_s_older_commits_are_not_shown_silently(
@@ -147,3 +179,60 @@ def test_a_manifest_goes_without_the_pod_and_the_kernel(
     assert told.pop("machine") == {"platform": "Linux-x86_64", "cores": 2}
     assert told == {key: value for key, value in whole.items() if key not in ("pod", "machine")}
     assert json.loads(own.read_text("utf-8")) == whole
+
+
+def test_an_override_that_opens_nothing_is_told_with_the_subjects_there_are(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace
+) -> None:
+    make_dataset(workspace, licence="")
+    push = ("push", "dataset", "minwon", "--to", ID, "--override")
+    right, slip = "licence:minwon=by letter", "licence:mimwon=by letter"
+    mistyped = millhand(*push, slip)
+    assert mistyped.exit_code == 2
+    assert "licence:mimwon opens nothing" in mistyped.stderr
+    assert "licence:minwon" in mistyped.stderr
+    assert millhand(*push, right, "--override", "secrets:rows.jsonl=ours").exit_code == 2
+    assert hub.requests == []
+    assert millhand(*push, right).exit_code == 0
+
+
+def test_weights_that_are_taken_away_are_told(millhand: Millhand, hub: FakeHub, run: Run) -> None:
+    assert millhand(*PUSH).exit_code == 0
+    adapter = millhand(*PUSH, "--adapter", "--json")
+    shards = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    gone = json.loads(adapter.stdout)["removed"]
+    assert set(shards) <= set(gone)
+    assert not set(gone) & set(contents(hub.repo(ID)))
+    merged = millhand(*PUSH)
+    assert "Taken away there: adapter_config.json, adapter_model.safetensors." in merged.stderr
+
+
+def test_quantized_files_of_another_time_stay_beside_a_merged_model(
+    millhand: Millhand, hub: FakeHub, run: Run
+) -> None:
+    hub.make(ID)
+    hub.put(ID, {"qa-q4_k_m.gguf": b"GGUF", "Modelfile.q4_k_m": b"FROM ./qa-q4_k_m.gguf"})
+    pushed = millhand(*PUSH, "--json")
+    assert json.loads(pushed.stdout)["removed"] == []
+    assert {"qa-q4_k_m.gguf", "Modelfile.q4_k_m"} <= set(contents(hub.repo(ID)))
+
+
+@pytest.mark.parametrize(("sent", "exported", "ends"), [
+    ("outputs/qa", True, False), ("outputs/qa", False, True), ("outputs/qa-merged", True, True),
+])  # fmt: skip
+def test_a_rented_pod_stays_while_a_merged_model_on_it_was_not_sent(
+    workspace: Workspace, run: Run, sent: str, exported: bool, ends: bool
+) -> None:
+    class Rented(LocalPod):
+        def release(self) -> None:
+            ended.append(sent)
+
+    ended: list[str] = []
+    pod = Rented(workspace.root)
+    if not exported:
+        shutil.rmtree(workspace.root / "outputs/qa-merged")
+    delivering = DeliveringThere(workspace, cast(Any, None), Target("model", ID), pod=pod)
+    parcel = ParcelThere(cast(Any, None), {}, bool, run=run, folder=sent)
+    said = delivering.release(parcel)
+    assert bool(ended) is ends
+    assert ends or "outputs/qa-merged lies there and was not sent" in str(said)
