@@ -23,6 +23,7 @@ from millhand.pods.base import Pod
 from millhand.runs.finished import open_ledger
 from millhand.runs.ledger import Ledger, Run
 from millhand.runs.published import model_folder
+from millhand.runs.published_data import system_of
 from millhand.workspace import Workspace
 
 STEP = "gguf:"
@@ -108,8 +109,12 @@ class Quantizing:
         else:
             self.note(f"Writing the model as GGUF, {kind.upper()}.")
             header = self._run(gguf.convert(tools, str(folder), str(out), kind), out)
-        write_text(_modelfile(folder, kind), _modelfile_text(folder, kind, header))
+        write_text(_modelfile(folder, kind), _modelfile_text(folder, kind, header, self._system()))
         out.replace(_path(folder, kind))
+
+    def _system(self) -> str:
+        """The system prompt that it was trained with."""
+        return str(self.run.facts["config"].get("default_system") or system_of(self.workspace, self.run))
 
     def _run(self, command: Any, out: Path) -> GgufHeader:
         result = self.home.run(command)
@@ -161,7 +166,7 @@ def _check_room(folder: Path, types: Sequence[str]) -> None:
         )
 
 
-def _modelfile_text(folder: Path, kind: str, header: GgufHeader) -> str:
+def _modelfile_text(folder: Path, kind: str, header: GgufHeader, system: str) -> str:
     standing = folder / "Modelfile"
     context = _json(folder / "config.json").get("max_position_embeddings")
     return gguf_modelfile(
@@ -170,6 +175,7 @@ def _modelfile_text(folder: Path, kind: str, header: GgufHeader) -> str:
         header,
         bos=bos_token(_json(folder / "tokenizer_config.json")),
         context=context if isinstance(context, int) else None,
+        system=system,
     )
 
 

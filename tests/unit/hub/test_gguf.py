@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,16 @@ def test_a_modelfile_asks_for_no_more_context_than_the_model_has() -> None:
     assert "num_ctx 1024" in gguf_modelfile(LLAMA3, "x.gguf", header, bos="", context=1024)
     assert "num_ctx 4096" in gguf_modelfile(LLAMA3, "x.gguf", header, bos="", context=None)
     assert gguf_modelfile("", "x.gguf", header, bos="", context=None) == "FROM ./x.gguf\n"
+
+
+def test_the_rows_system_prompt_stands_where_llamafactory_wrote_none() -> None:
+    header = GgufHeader({}, 1, 0)
+    make = partial(gguf_modelfile, file="x.gguf", header=header, bos="", context=None)
+    without = LLAMA3.replace('SYSTEM """FROM here on, be brief."""\n', "")
+    assert make(without, system="짧게").endswith('PARAMETER num_ctx 4096\n\nSYSTEM """짧게"""\n')
+    assert make("", system="짧게") == 'FROM ./x.gguf\n\nSYSTEM """짧게"""\n'
+    assert make(LLAMA3, system="짧게") == make(LLAMA3)
+    assert make(without, system='a """ b') == make(without)
 
 
 def test_the_texts_begin_is_read_in_both_forms() -> None:
