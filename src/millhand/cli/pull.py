@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_STEERS = frozenset("$`!%")  # shells take these up inside of quotes too
 _EPILOG = """\b
 Examples:
   millhand pull model me/minwon
@@ -87,7 +88,6 @@ def _open(folder: Path | None, *, as_json: bool) -> tuple[Workspace | None, Hub]
 
 def _tell(workspace: Workspace | None, pulled: Pulled, *, as_json: bool) -> None:
     from millhand.hub.names import shown
-    from millhand.runs.manifest import FILE_NAME
 
     source = pulled.fetched.source
     folder = workspace.relative(pulled.folder) if workspace else str(pulled.folder)
@@ -99,15 +99,39 @@ def _tell(workspace: Workspace | None, pulled: Pulled, *, as_json: bool) -> None
         print_json({**facts, **left, "files": files})
         return
     if source.left_out:
-        say(f"Left out, for they run code when they are loaded: {', '.join(map(shown, source.left_out))}")
+        say(f"Left out, for they can run code when they are loaded: {', '.join(map(shown, source.left_out))}")
     if pulled.fetched.again:
         say("It was here already; nothing was fetched.")
-    shown = {name: value for name, value in facts.items() if value}
-    print_facts({**shown, "files": f"{len(source.files)} ({source.size:,} bytes)"})
+    told = {name: value for name, value in facts.items() if value}
+    print_facts({**told, "files": f"{len(source.files)} ({source.size:,} bytes)"})
+    say(f"Next: {_next_step(workspace, pulled, folder)}")
+
+
+def _next_step(workspace: Workspace | None, pulled: Pulled, folder: str) -> str:
+    from millhand.runs.manifest import FILE_NAME
+
+    files = pulled.fetched.source.files
     if pulled.dataset:
-        say(f"Next: millhand data show {pulled.dataset}")
-    elif source.kind == "model" and workspace and FILE_NAME in source.files:
-        say(f"Next: millhand chat {folder}")
-    elif source.kind == "model":
-        key = "adapter_name_or_path" if "adapter_config.json" in source.files else "model_name_or_path"
-        say(f"Next: write `{key}: {facts['folder']}` into a config.")
+        return f"millhand data show {pulled.dataset}"
+    if pulled.fetched.source.kind == "dataset":
+        return _add_step(workspace, pulled)
+    if workspace and FILE_NAME in files:
+        return f"millhand chat {folder}"
+    key = "adapter_name_or_path" if "adapter_config.json" in files else "model_name_or_path"
+    return f"write `{key}: {folder}` into a config."
+
+
+def _add_step(workspace: Workspace | None, pulled: Pulled) -> str:
+    """How the largest file of rows becomes a dataset of the workspace."""
+    from millhand.documents.tables import DELIMITED, JSON, PARQUET, SPREADSHEETS
+    from millhand.runs.facts import quoted
+
+    source, endings = pulled.fetched.source, (*DELIMITED, *JSON, *PARQUET, *SPREADSHEETS)
+    rows = [file for path, file in source.files.items() if path.lower().endswith(endings)]
+    rows = [file for file in rows if not _STEERS & set(file.path)]
+    if not rows:
+        return "look at what came; `millhand data add FILE` takes a table, JSON, JSONL or parquet."
+    path = pulled.folder / max(rows, key=lambda file: file.size).path
+    name = source.id.partition("/")[2]
+    add = f"millhand data add {quoted(str(path if workspace else path.absolute()))} --name {name}"
+    return add if workspace else f"in a workspace (`millhand init NAME` lays one down): {add}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -267,8 +268,29 @@ def test_a_dataset_that_millhand_did_not_publish_wants_a_folder(
     refused = millhand("pull", "dataset", "mill/other")
     assert refused.exit_code == 2
     assert "millhand data add" in refused.stderr
-    assert millhand("pull", "dataset", "mill/other", "--to", "there").exit_code == 0
+    pulled = millhand("pull", "dataset", "mill/other", "--to", "there")
+    assert pulled.exit_code == 0
+    assert f"Next: millhand data add {Path('there/train.jsonl')} --name other\n" in pulled.stderr
     assert Path("there/train.jsonl").read_bytes() == b"{}\n"
+
+
+def test_a_dataset_in_a_folder_ends_with_the_next_command(
+    millhand: Millhand, hub: FakeHub, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"instruction": f"{n}?", "output": f"{n}."} for n in range(9)]
+    hub.make("mill/other", "dataset")
+    texts = b"\n".join(json.dumps(row).encode() for row in rows)
+    hub.put("mill/other", {"a b/x;y.jsonl": texts, "$(touch x).jsonl": texts * 2}, "dataset")
+    pulled = millhand("pull", "dataset", "mill/other", "--to", "there")
+    command = pulled.stderr.rpartition("Next: millhand ")[2]
+    assert millhand(*shlex.split(command)).exit_code == 0
+    hub.put("mill/other", {"about.json": b"{}"}, "dataset")
+    (tmp_path / "bare").mkdir()
+    monkeypatch.chdir(tmp_path / "bare")
+    assert "millhand init" in millhand("pull", "dataset", "mill/other", "--to", "there").stderr
+    hub.make("mill/pictures", "dataset")
+    hub.put("mill/pictures", {"a.png": b"x"}, "dataset")
+    assert "Next: look" in millhand("pull", "dataset", "mill/pictures", "--to", "pictures").stderr
 
 
 def test_a_model_comes_back_where_there_is_no_workspace(
