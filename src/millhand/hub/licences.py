@@ -232,8 +232,8 @@ _ALIASES = MappingProxyType(
 _ON_HUB_AS = MappingProxyType({"odbl-1.0": "odbl", "odc-by-1.0": "odc-by", "pddl-1.0": "pddl"})
 _KOREAN = re.compile(r"공공누리|kogl")
 _KOREAN_TYPE = re.compile(r"제?\s*([0-4])\s*유형|type[\s-]*([0-4])|^kogl-?([0-4])$")
-# A digit alone: none of a year, a version or a date.
-_DIGIT = re.compile(r"(?<![\d.])\d(?!\d|\.\d)")
+# A digit alone: none of a year, a version or a date, nor the 2 of 2차적저작물, a derived work.
+_DIGIT = re.compile(r"(?<![\d.])\d(?!\d|\.\d|\s*차)")
 _CC_KOREA = re.compile(r"(cc-by[a-z-]*?)-(?:2\.0-(?:kr|korea|south-korea|대한민국)|(?:kr|korea)-2\.0)")
 _LLAMA_NAME = re.compile(r"(?:meta-)?llama-?(2|3|3\.[123]|4)(?:-community)?(?:-licen[sc]e-agreement)?")
 _SUFFIX = re.compile(r"-(?:only|or-later|international|unported|universal|license|licence)$")

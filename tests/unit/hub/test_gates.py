@@ -253,6 +253,7 @@ def test_a_folder_of_this_machine_in_a_config_is_found_and_in_rows_is_not(tmp_pa
         ("KOGL v1.0 Type 4", "kogl-type-4"),
         ("공공누리 2024 제4유형", "kogl-type-4"),
         ("공공누리 제 1 유형(출처표시)", "kogl-type-1"),
+        ("공공누리 제1유형(출처표시, 변형 등 2차적 저작물 작성 가능)", "kogl-type-1"),
         ("kogl-3", "kogl-type-3"),
         ("KOGL Type-0", "kogl-type-0"),
         ("CC BY 2.0 KR", "cc-by-2.0-kr"),
