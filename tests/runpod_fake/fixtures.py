@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from millhand.pods.podfile import find_pod
-from millhand.pods.runpod.client import RunPod, Waits
+from millhand.pods.runpod.client import RunPod
 from millhand.runs.pod_ledger import PodLedger, open_pod_ledger
 from millhand.runs.release import Releaser
 from millhand.runs.renting import RentedPod, Renting
 from millhand.shell import Secret
+from millhand.waits import Waits
 from millhand.workspace import Workspace
 from tests.runpod_fake.server import serving
 from tests.runpod_fake.state import FakeRunPod

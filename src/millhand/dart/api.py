@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,6 +18,7 @@ from millhand.dart.answers import Corporation, Listed, read_corporations, read_l
 from millhand.dart.statuses import MAINTENANCE, AskAgainError, DartError
 from millhand.errors import NoWorkspaceError, UsageError
 from millhand.shell import MASK, Secret
+from millhand.waits import Waits
 from millhand.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ _MOST_PAGES = 1000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How the client waits; tests give a clock of their own."""
-
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.monotonic
-
-
 @dataclass(slots=True)
 class OpenDart:
     """DART's open API. A context manager: it keeps one connection.
@@ -58,7 +50,7 @@ class OpenDart:
 
     url: str
     key: Secret
-    waits: Waits = Waits()
+    waits: Waits = field(default_factory=Waits)
     tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
     requests: int = 0
     _next: float = field(default=0.0, repr=False)

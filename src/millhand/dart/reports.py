@@ -23,6 +23,7 @@ _NAME = re.compile(
     r"(?P<marks>(?:\[[^\]]*\])*)\s*(?P<kind>사업|반기|분기)보고서\s*\((?P<year>\d{4})\.(?P<month>\d{2})\)"
 )
 _YEARS = re.compile(r"(\d{4})(?:-(\d{4}))?")
+_QUARTERS: dict[int, Report] = {3: "q1", 9: "q3"}  # by the months from the business year's start to its end
 _KINDS: dict[str, Literal["annual", "half", "quarter"]] = {
     "사업": "annual",
     "반기": "half",
@@ -67,7 +68,7 @@ def report_of(named: Named, end_month: int | None) -> Report | None:
     if named.kind != "quarter":
         return named.kind
     months = (named.month - (end_month or DECEMBER)) % DECEMBER
-    return {3: "q1", 9: "q3"}.get(months)  # type: ignore[return-value]
+    return _QUARTERS.get(months)
 
 
 def report_of_period(kind: str, period_from: str, period_to: str) -> Report | None:
@@ -83,7 +84,7 @@ def report_of_period(kind: str, period_from: str, period_to: str) -> Report | No
     months = (
         (int(period_to[:4]) - int(period_from[:4])) * 12 + int(period_to[4:6]) - int(period_from[4:6]) + 1
     )
-    return {3: "q1", 9: "q3"}.get(months)  # type: ignore[return-value]
+    return _QUARTERS.get(months)
 
 
 def parse_years(text: str) -> range:

@@ -76,7 +76,10 @@ def _standing(hub: Hub, target: Target) -> Standing:
 def refs(hub: Hub, repository: str, kind: RepoType) -> tuple[dict[str, str], dict[str, str]]:
     """The commits of the branches and of the tags, by name."""
     found = hub.ask(lambda: hub.api.list_repo_refs(repository, repo_type=kind), repository)
-    return tuple({ref.name: ref.target_commit for ref in group} for group in (found.branches, found.tags))  # type: ignore[return-value]
+    branches, tags = (
+        {ref.name: ref.target_commit for ref in group} for group in (found.branches, found.tags)
+    )
+    return branches, tags
 
 
 def refusal(who: Mapping[str, Any], target: Target) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from millhand.dart.api import OpenDart, Waits
+from millhand.dart.api import OpenDart
 from millhand.shell import Secret
+from millhand.waits import Waits
 from tests.dart_fake import KEY, FakeDart, corporation, listed, serving, zipped
 from tests.unit.documents.test_dart import report
 

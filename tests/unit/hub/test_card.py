@@ -185,7 +185,7 @@ def test_no_fact_becomes_markup(facts: ModelFacts | DatasetFacts) -> None:
 
 PATHS = st.sampled_from(
     ["/home/{u}/models/x", "C:\\Users\\{u}\\data\\x.csv", "~/{u}/x", "/Users/{u}", "/mnt/{u}/y/", "file:///home/{u}/x",
-     "\\\\server\\{u}\\x", "D:/work/{u}/x", "../../{u}/x"]
+     "\\\\server\\{u}\\x", "D:/data/{u}/x", "../../{u}/x"]
 )  # fmt: skip
 USER = "kimyuna7"
 LOCAL = PATHS.map(lambda path: path.format(u=USER))

@@ -29,7 +29,8 @@ RENT = """\
 import sys
 from pathlib import Path
 from millhand.pods.podfile import find_pod
-from millhand.pods.runpod.client import RunPod, Waits
+from millhand.pods.runpod.client import RunPod
+from millhand.waits import Waits
 from millhand.runs.renting import Renting
 from millhand.shell import Secret
 from millhand.workspace import Workspace

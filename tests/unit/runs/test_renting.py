@@ -16,12 +16,13 @@ import pytest
 
 from millhand.errors import MillhandError, UsageError
 from millhand.pods.podfile import find_pod
-from millhand.pods.runpod.client import RunPod, Waits
+from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.errors import OutcomeUnknownError
 from millhand.runs.pod_ledger import PodLedger
 from millhand.runs.release import Releaser
 from millhand.runs.renting import Renting, locate
 from millhand.runs.spend import spent_usd
+from millhand.waits import Waits
 from millhand.workspace import Workspace
 from tests.runpod_fake import FakeRunPod
 from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, releaser, rent, url, wish

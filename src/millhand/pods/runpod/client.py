@@ -30,6 +30,7 @@ from millhand.pods.runpod.errors import (
     refusal,
 )
 from millhand.shell import Secret
+from millhand.waits import Waits
 from millhand.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,14 +49,6 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How the client waits; tests give a clock of their own."""
-
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.monotonic
-
-
 @dataclass(slots=True)
 class RunPod:
     """An account at RunPod.
@@ -69,7 +62,7 @@ class RunPod:
 
     url: str
     key: Secret
-    waits: Waits = Waits()
+    waits: Waits = field(default_factory=Waits)
     tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
     _rest_until: float = field(default=0.0, repr=False)
     _clock_offset_s: float | None = field(default=None, repr=False)
