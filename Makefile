@@ -112,7 +112,7 @@ push-dataset: $(VENV)/.installed   ## publish DATASET on the Hugging Face Hub as
 # is not trained again, what the Hub has is not sent again.
 release: $(VENV)/.installed        ## check CONFIG, train and merge it, evaluate it, publish it as TO, privately
 	@test -n "$(CONFIG)" -a -n "$(TO)" || { echo "Say which and where: make $@ CONFIG=NAME TO=USER/NAME" >&2; exit 2; }
-	$(BIN)/millhand check $(CONFIG)
+	$(BIN)/millhand check $(CONFIG) --to $(TO)
 	$(BIN)/millhand train $(CONFIG) --export
 	$(BIN)/millhand evaluate $(CONFIG)
 	$(BIN)/millhand push model $(CONFIG) --to $(TO)
@@ -120,7 +120,7 @@ release: $(VENV)/.installed        ## check CONFIG, train and merge it, evaluate
 # POD is a machine behind SSH, or one that `millhand up` rented; it sends the model itself.
 release-remote: $(VENV)/.installed ## the same on POD, which is up
 	@test -n "$(CONFIG)" -a -n "$(TO)" || { echo "Say which and where: make $@ CONFIG=NAME TO=USER/NAME" >&2; exit 2; }
-	$(BIN)/millhand check $(CONFIG)
+	$(BIN)/millhand check $(CONFIG) --to $(TO)
 	$(BIN)/millhand train $(CONFIG) --pod $(POD)
 	$(BIN)/millhand export $(CONFIG) --pod $(POD) --there
 	$(BIN)/millhand evaluate $(CONFIG) --pod $(POD)

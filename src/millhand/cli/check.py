@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from millhand.cli.output import json_option, print_json, say, show_findings
+from millhand.cli.output import is_agreed, json_option, print_json, say, show_findings
 
 if TYPE_CHECKING:
     from millhand.errors import Finding
@@ -20,6 +20,7 @@ Examples:
   millhand check qa
   millhand check llamafactory_configs/qa/train.yaml --fix
   millhand check qa --pod l4
+  millhand check qa --to me/minwon
   millhand check all --sarif > check.sarif
   millhand check --explain data.input-lost
 
@@ -32,6 +33,7 @@ Exit codes: 0 nothing that stops a run, 3 an error was found."""
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option("--pod", "pod_name", metavar="POD", help="Also whether it fits this pod: l4, local, ssh://…")
 @click.option("--online", is_flag=True, help="Ask the Hub whether the model can be had (--pod does, too).")
+@click.option("--to", "repository", metavar="USER/NAME", help="Also whether a push there would be refused.")
 @click.option("--explain", "explained", metavar="ID", help="Say what a finding's id stands for.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Answer in SARIF 2.1.0 on stdout.")
 @json_option
@@ -43,6 +45,7 @@ def check(
     yes: bool,
     pod_name: str | None,
     online: bool,
+    repository: str | None,
     explained: str | None,
     as_sarif: bool,
     as_json: bool,
@@ -62,9 +65,13 @@ def check(
     machine = _machine(workspace, pod_name)
     asks = online or machine is not None
 
+    of_push = _of_push(workspace, targets, repository) if repository else []
+
     def look() -> Report:
         preflight = Preflight(workspace, progress=_reading, machine=machine, online=asks)
-        return preflight.check(targets or ("all",))
+        report = preflight.check(targets or ("all",))
+        report.findings += of_push
+        return report
 
     report = look()
     if fix and _mend(workspace, report, yes=yes):
@@ -83,6 +90,24 @@ def _machine(workspace: Workspace, pod_name: str | None) -> Machine | None:
     from millhand.cli.check_pod import machine_of
 
     return machine_of(workspace, pod_name)
+
+
+def _of_push(workspace: Workspace, targets: tuple[str, ...], repository: str) -> list[Finding]:
+    """What the Hub, and the licences, would say to a model of a project."""
+    from millhand.errors import FindingsError, UsageError
+    from millhand.hub.client import open_hub
+    from millhand.hub.target import Target, check_target
+    from millhand.runs.publishable import check_publishable
+    from millhand.training.project import open_project
+
+    if len(targets) != 1:
+        raise UsageError("--to asks for one project.", mend="`millhand check PROJECT --to USER/NAME`")
+    project = open_project(workspace, targets[0])
+    try:
+        hub = open_hub(workspace.settings(), say)
+        return check_publishable(workspace, project, hub, check_target(Target("model", repository)))
+    except FindingsError as error:
+        return list(error.findings)
 
 
 def _explain(name: str) -> None:
@@ -113,7 +138,7 @@ def _mend(workspace: Workspace, report: Report, *, yes: bool) -> bool:
         after = mended(parse_yaml(before, file), before, found)
         if after != before:
             say(diff(before, after, file))
-            if yes or click.confirm(f"Change {file}?", err=True):
+            if yes or is_agreed(f"Change {file}?"):
                 write_text(path, after)
                 written = True
     return written

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from millhand.cli import data_build, data_report, data_review
-from millhand.cli.output import json_option, print_facts, print_json, print_table, say, show_findings, stdout
+from millhand.cli.output import (
+    ask_first,
+    json_option,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    show_findings,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -239,7 +248,7 @@ def remove(name: str, yes: bool, as_json: bool) -> None:
     registry, name = _registry(), check_name(name, "dataset")
     check_removable(registry, name)
     if not yes:
-        click.confirm(f"Remove dataset {name} and its rows?", abort=True, err=True)
+        ask_first(f"Remove dataset {name} and its rows?")
     left = remove_dataset(registry, name)
     if as_json:
         print_json({"removed": name, "left": left})

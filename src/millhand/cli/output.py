@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from millhand.errors import Finding, FindingsError, MillhandError
+from millhand.errors import Finding, FindingsError, MillhandError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +38,32 @@ def stderr() -> Console:
 def say(text: str) -> None:
     """Tell the person something that is not the command's answer."""
     click.echo(text, err=True)
+
+
+def is_agreed(question: str) -> bool:
+    """Ask a person a question of yes or no, on stderr.
+
+    Raises:
+        UsageError: Nobody is there to answer.
+    """
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as error:
+        if not isinstance(error.__context__, EOFError):  # Ctrl-C
+            raise
+    say("")
+    raise UsageError(f"{question} Nobody is here to answer.", mend="Agree beforehand: the same with `--yes`.")
+
+
+def ask_first(question: str) -> None:
+    """Go on only when a person agrees.
+
+    Raises:
+        UsageError: Nobody is there to answer.
+        click.Abort: The answer is no.
+    """
+    if not is_agreed(question):
+        raise click.Abort
 
 
 def print_json(value: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from millhand.cli.output import json_option, print_facts, print_json, say, show_findings
+from millhand.cli.output import ask_first, json_option, print_facts, print_json, say, show_findings
 from millhand.cli.place import open_pod, pod_option
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def _go(delivering: Delivering, ready: Ready, options: dict[str, Any], of: dict[
         _show(delivering, ready, of, as_json=options["as_json"])
         return
     if options["public"] and not options["yes"]:
-        text = f"Publish {len(ready.files)} files as {delivering.target.id}, for everyone to read?"
-        click.confirm(text, abort=True, err=True)
+        ask_first(f"Publish {len(ready.files)} files as {delivering.target.id}, for everyone to read?")
     _tell(delivering.deliver(ready), of, as_json=options["as_json"])
 
 

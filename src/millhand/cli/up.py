@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from millhand.cli.output import json_option, print_facts, print_json, print_table, say
+from millhand.cli.output import ask_first, json_option, print_facts, print_json, print_table, say
 from millhand.cli.pods import open_releaser
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
             return
         _tell(renting.spec, plan)
         if plan.candidates and not yes:
-            click.confirm("Rent it?", abort=True, err=True)
+            ask_first("Rent it?")
     rented = renting.rent(make=True)
     arm(
         renting.workspace,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -93,7 +94,9 @@ def refusal(who: Mapping[str, Any], target: Target) -> str:
     if role == "read":
         return "it is a token that only reads."
     if target.namespace != who.get("name") and target.namespace not in roles:
-        return f"{who.get('name')} is not {target.namespace}, nor in an organisation of that name."
+        near = get_close_matches(target.namespace, [str(who.get("name")), *map(str, roles)], n=1)
+        meant = f" Is {near[0]}/{target.id.partition('/')[2]} meant?" if near else ""
+        return f"{who.get('name')} is not {target.namespace}, nor in an organisation of that name.{meant}"
     if roles.get(target.namespace) == "read":
         return f"{who.get('name')} only reads in {target.namespace}."
     if role == "fineGrained" and not _is_in_scope(token.get("fineGrained", {}), target):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ from millhand.hub.errors import (
     asked_wait_s,
     clean,
     is_transient,
+    malformed_token,
     no_token,
     retry_after_s,
     translate,
@@ -116,9 +118,9 @@ def open_hub(settings: Mapping[str, str], say: Say, *, signed_in: bool = True, b
 
     Raises:
         MissingPackageError: huggingface_hub is not installed.
-        FindingsError: There is no token.
+        FindingsError: There is no token, or it is none.
     """
-    token = Secret(settings["HF_TOKEN"].strip()) if settings.get("HF_TOKEN", "").strip() else None
+    token = _token_of(settings)
     if signed_in and token is None:
         raise no_token()
     _set_up(settings)
@@ -135,6 +137,13 @@ def open_hub(settings: Mapping[str, str], say: Say, *, signed_in: bool = True, b
     given = token.reveal() if token else False
     api = HfApi(endpoint=endpoint, token=given, library_name="millhand", library_version=__version__)
     return Hub(api, endpoint, say, token)
+
+
+def _token_of(settings: Mapping[str, str]) -> Secret | None:
+    text = settings.get("HF_TOKEN", "").strip()
+    if not re.fullmatch(r"[!-~]*", text):  # what no header can carry, the transport would show in its error
+        raise malformed_token()
+    return Secret(text) if text else None
 
 
 def _set_up(settings: Mapping[str, str]) -> None:

@@ -161,6 +161,13 @@ def bad_token(said: str) -> FindingsError:
     )
 
 
+def malformed_token() -> FindingsError:
+    """HF_TOKEN holds what no token does: a blank, or a sign that is not ASCII."""
+    mend = f"Copy it anew from {TOKENS} into .env, alone after `HF_TOKEN=`; the environment's wins over it."
+    message = "HF_TOKEN is no token: it holds a blank, or signs other than ASCII's."
+    return _found("hub.bad-token", message, "It cannot even be sent.", mend)
+
+
 def no_right(repository: str, said: str) -> FindingsError:
     """The token may not write there."""
     owner = repository.partition("/")[0]

@@ -36,7 +36,8 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     """A dataset that a model was trained on.
 
     ``sha256`` is that of the rows as the run read them; ``changed`` says that they are others today, so the
-    rest may describe the newer ones. ``repository`` is the Hub's name of it, where it has one.
+    rest may describe the newer ones. ``repository`` is the Hub's name of it, where it has one. ``described``:
+    it has a dataset.yaml.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     repository: str = ""
     origins: tuple[Origin, ...] = ()
     changed: bool = False
+    described: bool = True
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,19 @@ from millhand.hub.target import MAIN, RepoType, check_repository
 _NOT_OURS = (".gitattributes", ".gitignore")
 _MARK = f"{CACHE}/millhand-pull"  # in a stage of ours; a repository cannot hold it
 # Of a model: what holds or may hold pickles or code too (NumPy, Paddle, Keras, TorchServe, NeMo, archives).
-_MODELS_TOO = (".dill", ".h5", ".keras", ".mar", ".nemo", ".npy", ".npz", ".pdparams", ".tar")
+_MODELS_TOO = (
+    ".dill",
+    ".h5",
+    ".keras",
+    ".mar",
+    ".nemo",
+    ".npy",
+    ".npz",
+    ".pdparams",
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+)
 _WORKERS = 4
 _SPARE = 64 << 20
 

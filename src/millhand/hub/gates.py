@@ -15,7 +15,7 @@ from typing import get_args
 import msgspec
 
 from millhand.errors import Finding, UsageError
-from millhand.hub.facts import Base, DatasetFacts, Gate, ModelFacts, Origin, Override
+from millhand.hub.facts import Base, Data, DatasetFacts, Gate, ModelFacts, Origin, Override
 from millhand.hub.licences import licence_of, nearest_licences
 from millhand.hub.metadata import HUB
 from millhand.hub.redact import machine_words
@@ -23,6 +23,8 @@ from millhand.hub.scan import scan_file, scan_for_words
 
 PICKLED = frozenset({".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"})
 _LICENCE = "hub.licence"
+_DEFINED = "Write {} as `licence:` in dataset_registry/NAME/dataset.yaml."
+_ADD = "Millhand did not make it, so nothing says: `millhand data add FILE --name NAME --licence ID`."
 
 
 def check_gates(
@@ -78,15 +80,26 @@ def _opened(finding: Finding, opened: Mapping[tuple[str, str], Override]) -> Fin
     return replace(finding, severity="note", mend=f"Published all the same: {override.reason}")
 
 
-def _model(facts: ModelFacts) -> Iterator[Finding]:
-    for item in facts.data:
+def check_licences(base: Base, data: Iterable[Data]) -> Iterator[Finding]:
+    """Find licences that forbid to publish what is trained from a base on data, or that nobody knows."""
+    for item in data:
         licence = item.licence or _shared(origin.licence for origin in item.origins)
-        place = f"{HUB}/datasets/{item.repository}" if item.repository else ""
-        yield from _licence(item.name, licence, "dataset", place)
+        yield from _licence(item.name, licence, "dataset", _write_where(item))
         for origin in item.origins:
             if origin.licence and origin.licence != item.licence:
-                yield from _licence(item.name, origin.licence, f"source {origin.name}")
-    yield from _base(facts.base)
+                yield from _licence(item.name, origin.licence, f"source {origin.name}", _write_where(item))
+    yield from _base(base)
+
+
+def _write_where(data: Data) -> str:
+    """What to do about a licence that is not known; ``{}`` stands for what to write."""
+    if data.repository:
+        return f"Read {HUB}/datasets/{data.repository}."
+    return _DEFINED.replace("NAME", data.name) if data.described else _ADD.replace("NAME", data.name)
+
+
+def _model(facts: ModelFacts) -> Iterator[Finding]:
+    yield from check_licences(facts.base, facts.data)
     if facts.kind == "model" and not facts.spoke:
         yield _finding(
             "hub.not-spoken",
@@ -99,10 +112,11 @@ def _model(facts: ModelFacts) -> Iterator[Finding]:
 
 
 def _dataset(facts: DatasetFacts) -> Iterator[Finding]:
-    yield from _licence(facts.name, facts.licence, "dataset")
+    write = (_DEFINED if facts.millhand else _ADD).replace("NAME", facts.name)
+    yield from _licence(facts.name, facts.licence, "dataset", write)
     for origin in facts.origins:
         if origin.licence and origin.licence != facts.licence:
-            yield from _licence(facts.name, origin.licence, f"source {origin.name}")
+            yield from _licence(facts.name, origin.licence, f"source {origin.name}", write)
             yield from _laxer(facts, origin)
 
 
@@ -125,8 +139,8 @@ def _shared(licences: Iterable[str]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _licence(name: str, licence: str, what: str, place: str = "") -> Iterator[Finding]:
-    """Find whether a licence keeps from publishing; ``place`` is where the Hub tells of it."""
+def _licence(name: str, licence: str, what: str, write: str) -> Iterator[Finding]:
+    """Find whether a licence keeps from publishing; ``write`` says what to do where it is not known."""
     known = licence_of(licence)
     why = "What is published without the right to is taken down, and whoever used it is told to stop."
     mend = f"Or say why you may: `--override 'licence:{name}=REASON'`; the card tells the reason."
@@ -134,9 +148,13 @@ def _licence(name: str, licence: str, what: str, place: str = "") -> Iterator[Fi
         near = nearest_licences(licence)
         lacks = f"is {licence!r}, which is not known" if licence else "is not known"
         names = f"one of {', '.join(near)}" if near else "its SPDX identifier, CC-BY-4.0 or the like,"
-        write = f"Write {names} as `licence:` in dataset_registry/{name}/dataset.yaml."
-        write = f"Read {place}." if place else write
-        yield _finding(_LICENCE, name, f"The licence of the {what} {lacks}.", why, f"{write} {mend}")
+        yield _finding(
+            _LICENCE,
+            name,
+            f"The licence of the {what} {lacks}.",
+            why,
+            write.replace("{}", names) + f" {mend}",
+        )
     elif not known.open:
         message = f"The licence of the {what}, {known.id}, does not allow {known.forbids}."
         yield _finding(_LICENCE, name, message, f"{why} Its terms: {known.source}", mend)
@@ -159,7 +177,7 @@ def _base(base: Base) -> Iterator[Finding]:
             f"`--override 'licence:{name}=REASON'`.",
         )
     elif not known.open:
-        yield from _licence(name, base.licence, "base")
+        yield from _licence(name, base.licence, "base", "")
 
 
 def _named(base: Base) -> str:

@@ -11,13 +11,13 @@ from millhand.hub.gates import PICKLED
 from millhand.hub.listing import CARD
 from millhand.llamafactory.output_state import INDEX, weights_fault
 
-_SUFFIXES = (".safetensors", ".json", ".jinja", ".model", ".txt", ".tiktoken", ".py", ".gguf")
-_NAMES = ("Modelfile*", "LICENSE*", "NOTICE*", "USE_POLICY*", "training_*loss.png")
 _PARTS = (
     "*.safetensors", "*.safetensors.index.json", "*.gguf", "*.model", "config.json", "generation_config.json",
     "adapter_config.json", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*",
     "merges.txt", "chat_template.*", "*processor_config.json", "Modelfile*", "millhand_run.json",
 )  # fmt: skip
+# Beside them: the code and the token list of a model that brings its own, licences, the curves.
+_BESIDE = ("*.py", "*.tiktoken", "LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*", "training_*loss.png")
 _QUANTIZED = ("*.gguf", "Modelfile.*")
 # What a Trainer and LLaMA-Factory leave beside the weights; none of it is needed to use them.
 _LEFT = (
@@ -37,7 +37,7 @@ def is_model_file(name: str) -> bool:
     """Whether a file of that name is taken for a part of a model; what lies deeper in a repository is not."""
     if "/" in name or name.startswith(".") or any(fnmatch(name, pattern) for pattern in _LEFT):
         return False
-    return name.endswith(_SUFFIXES) or any(fnmatch(name, pattern) for pattern in _NAMES)
+    return any(fnmatch(name, pattern) for pattern in (*_PARTS, *_BESIDE))
 
 
 def is_part(name: str) -> bool:

@@ -40,6 +40,7 @@ from millhand.runs.for_others import (
     manifest_for_others,
 )
 from millhand.runs.ledger import Run
+from millhand.runs.publishable import base_readme
 from millhand.runs.published import (
     curves,
     dataset_facts,
@@ -119,7 +120,7 @@ class Delivering:
             run,
             merged=merged,
             repository=self.target.id,
-            base_readme=self._base_readme(run),
+            base_readme=base_readme(self.hub, run.facts["model"]),
             folder=folder,
         )
         facts = msgspec.structs.replace(facts, data=tuple(map(self._linked, facts.data)))
@@ -172,16 +173,6 @@ class Delivering:
         if data.repository or not same or (self.target.public and not note.get("public")):
             return data
         return msgspec.structs.replace(data, repository=str(note["repository"]))
-
-    def _base_readme(self, run: Run) -> str:
-        """The card of a base on the Hub, which tells its licence; empty where it cannot be read."""
-        model = run.facts["model"]
-        if "hub" not in model:
-            return ""
-        try:
-            return read_text(self.hub, str(model["hub"]), "model", str(model.get("revision", "main")), CARD)
-        except FindingsError:  # no such card, or no right to it: the gate then says that nothing is known
-            return ""
 
     def ready(self, parcel: Parcel, *, ask_storage: bool = False) -> Ready:
         """Look at the Hub, write the card, and tell what would be done.

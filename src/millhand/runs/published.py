@@ -6,6 +6,7 @@ Nothing here asks the network or a pod: all that is told lies in the workspace.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from millhand.training.initial_model import NOTE_FILE
 from millhand.workspace import Workspace, parse_env
 
 __all__ = [
+    "base_facts",
     "curves",
     "dataset_facts",
     "is_of_run",
@@ -75,7 +77,7 @@ def model_facts(
         name=run.name,
         kind="model" if merged or not _is_adapter(folder) else "adapter",
         repository=repository,
-        base=_base(workspace, run, base_readme),
+        base=base_facts(workspace, run.facts["config"], run.facts["model"], base_readme),
         data=data,
         stage=str(config.get("stage", "sft")),
         method=str(config.get("finetuning_type", "lora")),
@@ -160,9 +162,16 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def _base(workspace: Workspace, run: Run, readme: str) -> Base:
-    model = run.facts["model"]
-    name = str(run.facts["config"].get("model_name_or_path", ""))
+def base_facts(
+    workspace: Workspace, config: Mapping[str, Any], model: Mapping[str, Any], readme: str
+) -> Base:
+    """The base that a config names.
+
+    Args:
+        model: What the ledger says of it: ``hub`` and ``revision``, or the hash of each of its ``files``.
+        readme: Its README.md where it does not lie beside it.
+    """
+    name = str(config.get("model_name_or_path", ""))
     if "hub" in model:
         base = Base(name=name, repository=name, revision=str(model.get("revision", "")))
         return with_card(base, readme)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -60,8 +62,15 @@ def dataset_facts(workspace: Workspace, name: str, *, repository: str = "") -> D
 
 def run_data(workspace: Workspace, run: Run) -> tuple[Data, ...]:
     """The datasets that a run was trained on, as far as they are here still."""
+    return config_data(workspace, run.facts["config"], run.facts.get("data", {}))
+
+
+def config_data(
+    workspace: Workspace, config: Mapping[str, Any], trained: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Data, ...]:
+    """The datasets that a config trains on; ``trained`` has the hash of each as a run read it."""
     registry = Registry(workspace.registry)
-    return tuple(_data(registry, run, name) for name in train_datasets(run.facts["config"]))
+    return tuple(_data(registry, name, str(trained.get(name, ""))) for name in train_datasets(config))
 
 
 def languages_of(workspace: Workspace, run: Run) -> tuple[str, ...]:
@@ -85,8 +94,7 @@ def _local(workspace: Workspace, run: Run) -> Iterator[Dataset]:
             continue
 
 
-def _data(registry: Registry, run: Run, name: str) -> Data:
-    trained = str(run.facts.get("data", {}).get(name, ""))
+def _data(registry: Registry, name: str, trained: str) -> Data:
     try:
         dataset = registry.dataset(name)
     except NotLocalError:
@@ -100,6 +108,7 @@ def _data(registry: Registry, run: Run, name: str) -> Data:
         sha256=trained,
         rows=_rows(dataset),
         licence=made.licence if made else "",
+        described=made is not None,
         description=made.description if made else "",
         origins=_origins(dataset),
         changed=bool(trained) and trained != dataset.sha256,

@@ -87,8 +87,11 @@ def test_what_a_person_wrote_into_the_card_is_there_after_the_next_push(
     assert "담당자에게 물어보세요." in hub.repo(ID).read("README.md").decode()
 
 
-def test_public_is_asked_for_and_no_means_no(millhand: Millhand, hub: FakeHub, run: Run) -> None:
-    result = millhand("push", "model", "qa", "--to", ID, "--public")  # nobody answers
+def test_public_is_asked_for_and_no_means_no(
+    millhand: Millhand, hub: FakeHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    result = millhand("push", "model", "qa", "--to", ID, "--public")
     assert result.exit_code == 130
     assert hub.find("model", ID) is None
 

@@ -236,3 +236,21 @@ def test_a_rented_pod_stays_while_a_merged_model_on_it_was_not_sent(
     said = delivering.release(parcel)
     assert bool(ended) is ends
     assert ends or "outputs/qa-merged lies there and was not sent" in str(said)
+
+
+def test_to_show_it_to_everyone_somebody_must_agree(millhand: Millhand, hub: FakeHub, run: Run) -> None:
+    result = millhand("push", "model", "qa", "--to", ID, "--public", "--json")
+    assert result.exit_code == 2
+    assert "--yes" in json.loads(result.stdout)["mend"]
+    assert not {"preupload", "commit", "create"} & set(hub.stages())
+
+
+@pytest.mark.parametrize("token", ["hf_토큰", "hf_a b", "hf_a\tb", "“hf_abc”"])
+def test_a_token_that_cannot_be_sent_is_not_shown(
+    millhand: Millhand, hub: FakeHub, run: Run, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    result = millhand(*PUSH, "--json")
+    assert [f["id"] for f in json.loads(result.stdout)["findings"]] == ["hub.bad-token"]
+    assert token not in result.output
+    assert hub.requests == []

@@ -318,3 +318,13 @@ def test_every_licence_says_where_its_terms_stand_and_what_the_hub_calls_it() ->
     assert hub_identifier("KOGL Type 1") == "other"
     assert hub_identifier("") == "unknown"
     assert hub_identifier("CC BY-NC-SA 4.0 International") == "cc-by-nc-sa-4.0"
+
+
+def test_where_nothing_says_how_rows_were_made_adding_them_is_the_way() -> None:
+    (rows,) = errors(replaced(ROWS, licence="", millhand=""), {})
+    (model,) = errors(replaced(MODEL, data=(replaced(DATA, licence="", described=False),)), {})
+    for finding in (rows, model):
+        assert "millhand data add FILE --name qa --licence ID" in finding.mend
+        assert "dataset.yaml" not in finding.mend
+    (described,) = errors(replaced(MODEL, data=(replaced(DATA, licence=""),)), {})
+    assert "dataset_registry/qa/dataset.yaml" in described.mend

@@ -155,3 +155,13 @@ def test_the_rows_system_prompt_stands_where_llamafactory_wrote_none() -> None:
 def test_the_texts_begin_is_read_in_both_forms() -> None:
     assert bos_token({"bos_token": "<s>"}) == bos_token({"bos_token": {"content": "<s>"}}) == "<s>"
     assert bos_token({"bos_token": None}) == bos_token({}) == ""
+
+
+def test_a_template_that_begins_each_turn_with_the_token_leaves_the_first_one_s_out() -> None:
+    turn = '{{ range .Messages }}{{ if eq .Role "user" }}<s>[INST] {{ .Content }} [/INST]{{ else }}</s>'
+    standing = f'FROM .\n\nTEMPLATE """{turn}{{{{ end }}}}{{{{ end }}}}"""\n'
+    header = GgufHeader({"tokenizer.ggml.add_bos_token": True}, 1, 0)
+    made = gguf_modelfile(standing, "x.gguf", header, bos="<s>", context=None)
+    assert '{{ range $i, $_ := .Messages }}{{ if eq .Role "user" }}{{ if gt $i 0 }}<s>{{ end }}[INST]' in made
+    without = GgufHeader({"tokenizer.ggml.add_bos_token": False}, 1, 0)
+    assert turn in gguf_modelfile(standing, "x.gguf", without, bos="<s>", context=None)

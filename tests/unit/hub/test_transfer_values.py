@@ -170,3 +170,22 @@ def test_what_whoami_leaves_open_the_hub_decides() -> None:
     who = {"name": "mill", "auth": {"accessToken": fine}}
     assert refusal(who, Target("model", "mill/x")) == ""
     assert "repo.write" in refusal(who, Target("model", "mill/y"))
+
+
+def test_a_name_that_is_nearly_the_account_s_own_is_asked_about() -> None:
+    who = {"name": "mill", "orgs": [{"name": "mill-labs", "roleInOrg": "admin"}]}
+    assert "Is mill/x meant?" in refusal(who, Target("model", "Mill/x"))
+    assert "Is mill-labs/x meant?" in refusal(who, Target("model", "mil-labs/x"))
+    assert "meant" not in refusal(who, Target("model", "someone/x"))
+
+
+def test_only_what_makes_a_model_is_published() -> None:
+    published = (
+        "model-00001-of-00002.safetensors", "model.safetensors.index.json", "config.json", "tokenizer.model",
+        "tokenizer_config.json", "vocab.txt", "merges.txt", "qwen.tiktoken", "chat_template.jinja",
+        "preprocessor_config.json", "modeling_mill.py", "LICENSE", "NOTICE.txt", "Modelfile",
+        "training_eval_loss.png", "qa-Q8_0.gguf",
+    )  # fmt: skip
+    assert [name for name in published if not is_model_file(name)] == []
+    kept = ("notes.json", "customers.txt", "eval_results.json", "running_log.txt", "a/config.json", ".env")
+    assert [name for name in kept if is_model_file(name)] == []
