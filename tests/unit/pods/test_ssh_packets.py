@@ -16,7 +16,7 @@ from paramiko import Message, SSHException
 from paramiko.packet import NeedRekeyException, Packetizer
 
 from millhand.pods.ssh import packets
-from millhand.pods.ssh.packets import Packets
+from millhand.pods.ssh.packets import Burst, Packets, send_burst
 
 _KEY, _IV = bytes(range(16)), bytes(range(12))
 _SIZES = st.one_of(st.integers(0, 100), st.integers(32_000, 33_000), st.integers(0, 200_000))
@@ -75,6 +75,67 @@ def test_paramiko_reads_what_is_sent_and_the_other_way_round(sizes: list[int], f
                 for kind, end in zip(kinds, (one, other), strict=True)
             )
             _exchanged(sender, receiver, sizes)
+
+
+@given(size=st.integers(1, 900_000), most=st.integers(1_000, 40_000), seed=st.integers(0, 255))
+def test_a_burst_arrives_as_packets_of_its_channel(size: int, most: int, seed: int) -> None:
+    data = bytes((seed + at) % 251 for at in range(1024)) * (size // 1024 + 1)
+    for keyed in (_keyed, lambda packetizer: packetizer):
+        one, other = socket.socketpair()
+        with one, other:
+            sender, receiver = keyed(Packets(_Socket(one))), keyed(Packetizer(_Socket(other)))  # type: ignore[arg-type]
+            burst = Burst(7, memoryview(data)[:size], most)
+            sending = threading.Thread(target=sender.send_message, args=[burst])
+            sending.start()
+            arrived = bytearray()
+            while len(arrived) < size:
+                kind, message = receiver.read_message()
+                assert (kind, message.get_int()) == (94, 7)
+                part = message.get_binary()
+                assert 0 < len(part) <= most
+                assert message.get_remainder() == b""
+                arrived += part
+            assert arrived == data[:size]
+            sending.join()
+
+
+class _Channel:
+    """As much of paramiko's channel as a burst asks for; ``sent`` is what was put on the way."""
+
+    def __init__(self, window: int, *, ends: bool = False) -> None:
+        self.lock, self.closed, self.remote_chanid = threading.Lock(), False, 7
+        self.out_window_size, self.out_max_packet_size = window, 32_768
+        self.sent = bytearray()
+        self._ends = ends
+        self.transport = self
+
+    def _wait_for_send_window(self, size: int) -> int:
+        if self._ends:
+            return 0
+        taken = min(size, self.out_window_size, self.out_max_packet_size - 64)
+        self.out_window_size -= taken
+        return taken
+
+    def _send_user_message(self, burst: Burst) -> None:
+        self.sent += b"".join(bytes(part) for _, part in burst.parts())
+
+
+@given(size=st.integers(1, 1_000_000), window=st.integers(1, 3_000_000))
+def test_a_burst_takes_no_more_than_the_window_has(size: int, window: int) -> None:
+    channel, data = _Channel(window), bytes(range(250)) * (size // 250 + 1)
+    sent = send_burst(channel, memoryview(data)[:size])
+    assert 0 < sent <= min(size, window)
+    assert sent == len(channel.sent) == window - channel.out_window_size
+    assert channel.sent == data[:sent]
+
+
+def test_on_a_channel_that_ended_nothing_is_sent() -> None:
+    channel = _Channel(1000, ends=True)
+    assert send_burst(channel, memoryview(b"words")) == 0
+    assert (bytes(channel.sent), channel.out_window_size) == (b"", 1000)
+    channel.closed = True
+    with pytest.raises(OSError, match="closed"):
+        send_burst(channel, memoryview(b"words"))
 
 
 def test_a_changed_byte_is_noticed(ends: tuple[socket.socket, socket.socket]) -> None:

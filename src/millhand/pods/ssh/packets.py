@@ -1,5 +1,8 @@
 """SSH packets under AES-GCM with few copies and few calls: sending in small steps is what paramiko spends.
 
+What a channel has to send goes as a :class:`Burst`: as many packets as the window has room for, put under the
+cipher one behind the other, and written at once.
+
 paramiko's own way is taken for all other ciphers and until keys are exchanged. The format is that of RFC
 4253, 6 and RFC 5647, 7: four bytes of length in clear, then padding's length, payload and padding under the
 cipher, then a tag of 16 bytes; the nonce is four fixed bytes and a counter of eight.
@@ -12,9 +15,12 @@ itself for half a minute and the connection breaks.
 from __future__ import annotations
 
 import os
+import struct
 import threading
+from collections.abc import Iterator
 from typing import Any
 
+import paramiko
 from paramiko import Message, SSHException
 from paramiko.packet import NeedRekeyException, Packetizer
 
@@ -24,6 +30,8 @@ _MOST = (
     1 << 18
 )  # bytes of a packet; what is more is no packet: RFC 4253 asks for 35,000, OpenSSH takes 256 Ki
 _READ = 1 << 18
+_BURST = 1 << 18  # bytes of data that are written at once
+_DATA = paramiko.common.MSG_CHANNEL_DATA
 
 
 class _Nonce:
@@ -39,6 +47,43 @@ class _Nonce:
         return nonce
 
 
+class Burst(Message):
+    """Data for a channel, in packets of at most ``most`` bytes."""
+
+    def __init__(self, number: int, data: memoryview, most: int) -> None:
+        super().__init__()
+        self._number, self._data, self._most = number, data, most
+
+    def parts(self) -> Iterator[tuple[bytes, memoryview]]:
+        """The head and the data of each packet."""
+        for at in range(0, len(self._data), self._most):
+            part = self._data[at : at + self._most]
+            yield struct.pack(">BII", _DATA, self._number, len(part)), part
+
+
+def send_burst(channel: Any, data: memoryview) -> int:
+    """Send what the window of a ``paramiko.Channel`` has room for; wait until it has some. How much it was.
+
+    Nothing was sent where the channel is closed. It does what ``channel.send`` does, for more than a packet.
+
+    Raises:
+        OSError: The channel is closed here.
+        paramiko.SSHException: The connection broke.
+    """
+    most = channel.out_max_packet_size - 64
+    with channel.lock:
+        if channel.closed:
+            raise OSError("the channel is closed")
+        size = int(channel._wait_for_send_window(len(data)))
+        room = min(len(data), _BURST, size + int(channel.out_window_size))
+        more = max(0, room - size) if size else 0
+        channel.out_window_size -= more
+    if size:
+        # without the lock: in the exchange of keys paramiko's own thread takes it
+        channel.transport._send_user_message(Burst(channel.remote_chanid, data[: size + more], most))
+    return size + more
+
+
 class Packets(Packetizer):
     """What :class:`paramiko.Transport` is given as its ``packetizer_class``."""
 
@@ -50,7 +95,7 @@ class Packets(Packetizer):
         self._unseal: Any = None
         self._seal_nonce = self._unseal_nonce = _Nonce(bytes(12))
         self._plain = memoryview(bytearray(_MOST))
-        self._sealed = memoryview(bytearray(_MOST))
+        self._sealed = memoryview(bytearray(_MOST + _BURST))
         self._held = memoryview(bytearray(_READ + _MOST))
         self._start = self._end = 0  # of what is held
         self._number = 0  # of the next packet that comes
@@ -82,31 +127,51 @@ class Packets(Packetizer):
     # Out.
 
     def send_message(self, data: Message) -> None:
-        """Send one message."""
-        payload = data.asbytes()
-        if self._seal is None or len(payload) > _MOST - 64:
-            return super().send_message(data) if self._seal is None else self._too_long()
+        """Send one message, or a burst."""
+        parts = data.parts() if isinstance(data, Burst) else [(b"", memoryview(data.asbytes()))]
+        if self._seal is None:
+            return self._send_plainly(data)
         with self._sealing:
-            packet = self._packet(payload)
-            self.write_all(packet)
-            self._sent += len(packet)
+            end = 0
+            for head, payload in parts:
+                end = self._put(head, payload, end)
+                if end >= _BURST:
+                    end = self._write(end)
+            self._write(end)
             if self._sent >= _KEY_BYTES:
                 self._ask_for_keys()
         return None
 
-    def _packet(self, payload: bytes) -> memoryview:
-        padding = _BLOCK + 3 - (len(payload) + 4) % _BLOCK
-        size = 1 + len(payload) + padding
-        plain, sealed, length = self._plain, self._sealed, size.to_bytes(4, "big")
-        plain[0] = padding
-        plain[1 : size - padding] = payload
-        plain[size - padding : size] = os.urandom(padding)
-        sealed[:4] = length
-        self._seal.encrypt_into(self._seal_nonce.next(), plain[:size], length, sealed[4 : 4 + size + _TAG])
-        return sealed[: 4 + size + _TAG]
+    def _send_plainly(self, data: Message) -> None:
+        if not isinstance(data, Burst):
+            return super().send_message(data)
+        for head, payload in data.parts():
+            super().send_message(Message(head + payload))
+        return None
 
-    def _too_long(self) -> None:
-        raise SSHException("A message is longer than a packet may be.")
+    def _put(self, head: bytes, payload: memoryview, start: int) -> int:
+        """Put a packet behind others that wait to be written; where it ends."""
+        length = len(head) + len(payload)
+        if length > _MOST - 64:
+            raise SSHException("A message is longer than a packet may be.")
+        padding = _BLOCK + 3 - (length + 4) % _BLOCK
+        size = 1 + length + padding
+        plain, words = self._plain, size.to_bytes(4, "big")
+        plain[0] = padding
+        plain[1 : 1 + len(head)] = head
+        plain[1 + len(head) : size - padding] = payload
+        plain[size - padding : size] = os.urandom(padding)
+        end = start + 4 + size + _TAG
+        self._sealed[start : start + 4] = words
+        self._seal.encrypt_into(self._seal_nonce.next(), plain[:size], words, self._sealed[start + 4 : end])
+        return end
+
+    def _write(self, end: int) -> int:
+        """Write what waits; nothing waits then."""
+        if end:
+            self.write_all(self._sealed[:end])
+            self._sent += end
+        return 0
 
     # In.
 

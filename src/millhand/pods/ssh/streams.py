@@ -18,6 +18,7 @@ import paramiko
 
 from millhand.pods.bundle import boot_argv
 from millhand.pods.ssh.faults import AgentError, ConnectionLostError, NoAgentError
+from millhand.pods.ssh.packets import send_burst
 
 MARK = "millhand-agent "
 START_S = 60.0  # a Python on a cold network volume
@@ -109,10 +110,10 @@ class Stream:
             self._send(waiting)
 
     def _send(self, data: bytes | bytearray) -> None:
-        at, room = 0, max(1, self._channel.out_max_packet_size - 64)  # paramiko sends no more in one packet
+        view, at = memoryview(data), 0
         try:
-            while at < len(data):
-                sent = self._channel.send(bytes(data[at : at + room]))
+            while at < len(view):
+                sent = send_burst(self._channel, view[at:])
                 if not sent:
                     raise EOFError("the channel is closed")
                 at += sent
