@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -151,12 +152,9 @@ class LocalPod:
                 process.stdin.flush()
                 if not tethered:  # a tether is this pipe: the system closes it with this process
                     process.stdin.close()
-        _SUPERVISORS.append(process)
+        # Supervisors outlive the handles on them; one that ends is not to stay as a zombie of this process.
+        threading.Thread(target=process.wait, name="supervisor's end", daemon=True).start()
         return process
-
-
-# Supervisors outlive the handles on them; Popen warns of a child that runs when it is forgotten.
-_SUPERVISORS: list[subprocess.Popen[bytes]] = []
 
 
 class LocalJob:

@@ -295,7 +295,7 @@ def read_small(root: Root, path: str) -> tuple[Entry, Stamp, bytes]:
         fd = root.open(path)
         try:
             before = os.fstat(fd)
-            data = cutting.read_at(fd, 0, BLOCK + 1)
+            data = cutting.read_at(fd, 0, min(before.st_size, BLOCK) + 1)  # no more room than it needs
             after = os.fstat(fd)
         finally:
             os.close(fd)
