@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from millhand.pods.ssh.address import Address
+from tests.patience import WITHIN_S
 
 _SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 _CONFIG = """\
@@ -94,7 +95,7 @@ class Sshd:
         """End the listener; connections that stand go on, as after a real restart."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(WITHIN_S)
             self._process = None
 
     def restart(self, *, new_port: bool = False, new_host_key: bool = False) -> None:
@@ -168,7 +169,7 @@ def make_key(path: Path, passphrase: str = "") -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def wait_for_port(port: int, why: object, within_s: float = 15) -> None:
+def wait_for_port(port: int, why: object, within_s: float = WITHIN_S) -> None:
     """Wait until something listens on a port of 127.0.0.1."""
     deadline = time.monotonic() + within_s
     while True:

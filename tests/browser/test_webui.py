@@ -18,13 +18,13 @@ from millhand.runs.webui import web_ui
 from millhand.workspace import Workspace
 from tests.browser.chromium import BROWSER, DRIVER, chromium
 from tests.integration.conftest import Bench
+from tests.patience import WITHIN_S
 from tests.sshd import running_sshd
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromium-driver are not installed"),
 ]
-WITHIN_S = 60
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.fault_matrix.moments import STEPS
 from tests.integration.rented import Rented
+from tests.patience import WITHIN_S
 from tests.runpod_fake.clock import Clock
 
 OUTAGE_S = 60.0
@@ -118,7 +119,7 @@ def _skewed(rented: Rented, _step: str) -> None:
 
 
 def _second_client(rented: Rented, _client: Client, _step: str) -> None:
-    out, err = rented.start("train", "qa", "--pod", "l4", "--json").communicate(timeout=300)
+    out, err = rented.start("train", "qa", "--pod", "l4", "--json").communicate(timeout=WITHIN_S)
     assert rented.bench.clients[-1].returncode == 0, err
     assert '"steps": 60' in out
     assert len(rented.account.created()) == 1, "two pods were rented for one run"

@@ -14,6 +14,7 @@ from tests.fault_matrix.faults import FaultKind
 from tests.fault_matrix.moments import Moments
 from tests.integration.conftest import Bench
 from tests.integration.rented import Rented, renting
+from tests.patience import WITHIN_S
 
 STEPS_TRAINED = 60
 AGAIN = 3
@@ -44,13 +45,13 @@ def play(fault: FaultKind, step: str, bench: Bench, folder: Path) -> Verdict:
         moments.wait(step)
         fault.strike(rented, client, step)
         again = 0
-        _, err = client.communicate(timeout=400)
+        _, err = client.communicate(timeout=WITHIN_S)
         fault.after(rented)
         while client.returncode != 0:
             assert again < AGAIN, f"not done after {again} more attempts:\n{err}"
             again += 1
             client = rented.start(*command)
-            _, err = client.communicate(timeout=400)
+            _, err = client.communicate(timeout=WITHIN_S)
         assert bench.steps() == STEPS_TRAINED
         return Verdict(
             _sha(bench.root / "outputs/qa/adapter_model.safetensors"),

@@ -19,6 +19,7 @@ import pytest
 from millhand.demo import spreadsheet
 from millhand.pods.local import LocalPod
 from millhand.workspace import Workspace, create_workspace
+from tests.patience import WITHIN_S
 
 TRAIN = {
     "model_name_or_path": "models/tiny",
@@ -87,7 +88,7 @@ class Bench:
 
     def call(self, *arguments: str, code: int = 0, **env: str) -> tuple[str, str]:
         """Run ``millhand ARGUMENTS`` to its end; its stdout and stderr."""
-        out, err = self.start(*arguments, **env).communicate(timeout=300)
+        out, err = self.start(*arguments, **env).communicate(timeout=WITHIN_S)
         assert self.clients[-1].returncode == code, err
         return out, err
 
@@ -105,7 +106,7 @@ class Bench:
         """Wait until the trainer has logged ``step``."""
         self.wait(lambda: any(line["current_steps"] >= step for line in self.log(output)))
 
-    def wait(self, condition: Callable[[], bool], within_s: float = 90) -> None:
+    def wait(self, condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
         """Wait until something holds."""
         deadline = time.monotonic() + within_s
         while not condition():

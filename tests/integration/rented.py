@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.conftest import Bench
+from tests.patience import WITHIN_S
 from tests.runpod_fake.clock import Clock
 from tests.runpod_fake.processes import SshdMachines
 from tests.runpod_fake.server import serving
@@ -70,7 +71,7 @@ class Rented:
         [folder] = (self.volume / "millhand").iterdir()
         return folder
 
-    def wait(self, condition: Callable[[], bool], within_s: float = 120) -> None:
+    def wait(self, condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
         """Wait until something holds."""
         self.bench.wait(condition, within_s)
 

@@ -14,6 +14,7 @@ import pytest
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import contents, environment, hub, waits
 from tests.integration.conftest import Bench
+from tests.patience import WITHIN_S
 from tests.sshd import Sshd, running_sshd
 
 pytestmark = pytest.mark.real
@@ -72,7 +73,7 @@ def test_ctrl_c_leaves_the_run_and_attach_stop_and_resume_find_it(bench: Bench, 
     log = sshd.folder.parent / "box/outputs/qa/trainer_log.jsonl"
     bench.wait(lambda: log.is_file() and log.stat().st_size > 0)
     client.send_signal(signal.SIGINT)
-    _, err = client.communicate(timeout=60)
+    _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 130
     assert "goes on" in err
     rows = bench.answer("ps", "--pod", "box")

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import Bench
+from tests.patience import WITHIN_S
 
 pytestmark = pytest.mark.real
 
@@ -68,12 +69,14 @@ def test_the_merged_model_is_verified_asked_and_served(bench: Bench) -> None:
     headers = {"Authorization": f"Bearer {key}"}
     assert httpx.get(f"{url}/models", headers=headers).json()["data"][0]["id"] == "qa"
     order = {"model": "qa", "messages": [{"role": "user", "content": "안장 높이는?"}], "stream": True}
-    with httpx.stream("POST", f"{url}/chat/completions", headers=headers, json=order, timeout=60) as answer:
+    with httpx.stream(
+        "POST", f"{url}/chat/completions", headers=headers, json=order, timeout=WITHIN_S
+    ) as answer:
         assert [line for line in answer.iter_lines() if line][-1] == "data: [DONE]"
     arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not [argv for argv in arguments if key.encode() in argv]
     server.send_signal(signal.SIGINT)
-    assert server.wait(timeout=30) == 130
+    assert server.wait(timeout=WITHIN_S) == 130
     assert listening(port) == set()
 
 
@@ -146,7 +149,7 @@ def test_two_exports_at_once_make_one_model_and_a_killed_one_is_done_again(bench
     first.kill()
     first.communicate()
     clients = [bench.start("export", "qa", "--json") for _ in range(2)]
-    answers = [json.loads(client.communicate(timeout=180)[0]) for client in clients]
+    answers = [json.loads(client.communicate(timeout=WITHIN_S)[0]) for client in clients]
     assert [client.returncode for client in clients] == [0, 0]
     assert sorted(answer["again"] for answer in answers) == [False, True]
     assert bench.answer("export", "qa")["again"] is True

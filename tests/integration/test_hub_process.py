@@ -18,6 +18,7 @@ from millhand.workspace import Workspace
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import assert_no_commit_lacks_a_file, contents, environment, hub, waits
 from tests.hub_fake.made import make_run
+from tests.patience import WITHIN_S
 
 __all__ = ["hub", "waits"]
 ID = "mill/minwon"
@@ -36,7 +37,7 @@ def start(hub: FakeHub, *more: str, **variables: str) -> subprocess.Popen[bytes]
 
 
 def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + WITHIN_S
     while not happened():
         assert process.poll() is None, process.communicate()[1].decode()
         assert time.monotonic() < end
@@ -45,7 +46,7 @@ def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> Non
 
 def finish(hub: FakeHub, workspace: Workspace, run: Run) -> None:
     again = start(hub)
-    _, err = again.communicate(timeout=120)
+    _, err = again.communicate(timeout=WITHIN_S)
     assert again.returncode == 0, err.decode()
     repo = hub.repo(ID)
     merged = {p.name: p.read_bytes() for p in (workspace.root / "outputs/qa-merged").iterdir()}
@@ -84,7 +85,7 @@ def test_ctrl_c_ends_an_upload_at_once(hub: FakeHub, workspace: Workspace, run: 
     process = start(hub)
     until(lambda: hub.stages()["part"] > 0, process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 130
     assert b"Traceback" not in err
     fault.times = 0
@@ -99,7 +100,7 @@ def test_the_token_and_the_storage_s_signatures_are_nowhere(
         hub.order(fault, status=403, message=f"Forbidden for {hub.token}", times=1000)
     home = tmp_path / "hf-home"
     process = start(hub, "--json", HF_DEBUG="1", HF_HUB_VERBOSITY="debug", HF_HOME=str(home))
-    told = process.communicate(timeout=120)
+    told = process.communicate(timeout=WITHIN_S)
     assert process.returncode == (3 if fault else 0), told[1].decode()
     written = [p.read_bytes() for folder in (workspace.root, home) for p in folder.rglob("*") if p.is_file()]
     served = [p.read_bytes() for p in hub.root.rglob("*") if p.is_file()]

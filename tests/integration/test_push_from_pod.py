@@ -21,6 +21,7 @@ from millhand.workspace import Workspace
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import assert_no_commit_lacks_a_file, contents, environment, hub, waits
 from tests.hub_fake.made import MANIFEST, make_run
+from tests.patience import WITHIN_S
 from tests.sshd import running_sshd
 
 __all__ = ["hub", "waits"]
@@ -59,13 +60,13 @@ def start(hub: FakeHub, *more: str) -> subprocess.Popen[str]:
 
 def push(hub: FakeHub, *more: str, code: int = 0) -> tuple[str, str]:
     process = start(hub, *more)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=WITHIN_S)
     assert process.returncode == code, err
     return out, err
 
 
 def until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + WITHIN_S
     while not happened():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -143,7 +144,7 @@ def test_ctrl_c_ends_the_following_and_the_pod_goes_on(
     client = start(hub)
     until(lambda: hub.stages()["part"] > 0)
     client.send_signal(signal.SIGINT)
-    _, err = client.communicate(timeout=60)
+    _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 130
     assert "goes on sending" in err
     assert "Traceback" not in err
@@ -161,7 +162,7 @@ def test_a_job_that_is_killed_is_gone_on_with(
     until(lambda: hub.stages()["part"] > 0)
     [job] = (box / ".millhand/jobs").glob("push-*")
     os.kill(json.loads((job / "state.json").read_text())["pid"], signal.SIGKILL)
-    _, err = client.communicate(timeout=60)
+    _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 1
     assert "broke off" in err
     assert delivered(workspace, run) == []

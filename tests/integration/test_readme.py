@@ -18,6 +18,7 @@ from millhand.demo import spreadsheet
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import environment as on_loopback
 from tests.hub_fake.server import serving
+from tests.patience import WITHIN_S
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.ko.md")
@@ -165,7 +166,7 @@ def serve(words: list[str], folder: Path) -> None:
     assert server.stderr is not None
     assert any(f"http://127.0.0.1:{port}/v1" in line for line in server.stderr)
     server.send_signal(signal.SIGINT)
-    server.communicate(timeout=60)
+    server.communicate(timeout=WITHIN_S)
     assert server.returncode == 130
 
 

@@ -23,6 +23,7 @@ from millhand.llamafactory.yaml import dump_value, read_yaml
 from tests.integration.conftest import Bench
 from tests.integration.rented import Rented, renting
 from tests.integration.test_readme import ROOT, remote_walk_through
+from tests.patience import WITHIN_S
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 PROJECT, DATASET = "ko_civil_service", "ko_civil_service_inst"
@@ -108,7 +109,7 @@ def show(words: list[str], rented: Rented) -> None:
             break
     assert "http://127.0.0.1:7860" in lines[-1], lines
     os.killpg(page.pid, signal.SIGINT)
-    page.communicate(timeout=120)
+    page.communicate(timeout=WITHIN_S)
     assert len(rented.pods()) == 1
 
 

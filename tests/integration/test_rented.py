@@ -12,6 +12,7 @@ from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import contents, environment, hub, waits
 from tests.integration.conftest import Bench
 from tests.integration.rented import Rented, renting
+from tests.patience import WITHIN_S
 from tests.runpod_fake.processes import marked
 
 pytestmark = pytest.mark.real
@@ -46,7 +47,7 @@ def test_a_rented_pod_sends_the_model_and_is_released_when_it_was_seen_on_the_hu
     [pod] = rented.pods()
     hub.order("commit", status=403, message="Forbidden", times=1)
     failed = rented.bench.start(*push, **rented.env, **environment(hub))
-    failed.communicate(timeout=200)
+    failed.communicate(timeout=WITHIN_S)
     assert failed.returncode == 3
     assert rented.pods() == [pod], "nothing was published, and its pod was ended"
     rented.bench.call(*push, **rented.env, **environment(hub))

@@ -28,6 +28,7 @@ from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command
 from millhand.workspace import Workspace
 from tests.chaos_proxy import ChaosProxy
+from tests.patience import WITHIN_S
 from tests.sshd import Sshd, make_key, running_sshd
 
 QUICK = Timing(connect_s=5.0, pulse_s=0.2, silence_s=1.0)
@@ -88,7 +89,7 @@ def python(code: str) -> Command:
     return Command((sys.executable, "-c", code))
 
 
-def wait_until(condition: Callable[[], bool], within_s: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

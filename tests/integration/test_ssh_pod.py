@@ -27,6 +27,7 @@ from millhand.pods.ssh.faults import ConnectError
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command, Secret
 from millhand.workspace import Workspace
+from tests.patience import WITHIN_S
 from tests.sshd import Sshd, running_sshd
 
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]))
@@ -68,7 +69,7 @@ def python(code: str, *arguments: str, **env: str | Secret) -> Command:
     return Command((sys.executable, "-c", code, *arguments), env=env)
 
 
-def wait_until(condition: Callable[[], bool], within_s: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

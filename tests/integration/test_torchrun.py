@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Bench
+from tests.patience import WITHIN_S
 
 pytestmark = pytest.mark.real
 
@@ -45,7 +46,7 @@ def test_a_killed_agent_leaves_no_trainer_and_the_run_goes_on(forced: Bench) -> 
     agent = forced.trainer()
     assert any("llamafactory.launcher" in line for pid, line in trainers(forced.root).items() if pid != agent)
     os.kill(agent, signal.SIGKILL)
-    _, err = client.communicate(timeout=60)
+    _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 1, err
     assert "exit code -9" in err
     assert not trainers(forced.root)
@@ -78,6 +79,6 @@ def test_ctrl_c_twice_leaves_no_trainer(forced: Bench) -> None:
     client.send_signal(signal.SIGINT)
     time.sleep(1)
     client.send_signal(signal.SIGINT)
-    _, err = client.communicate(timeout=30)
+    _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 130, err
     assert not trainers(forced.root)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Bench
+from tests.patience import WITHIN_S
 
 pytestmark = pytest.mark.real
 
@@ -90,7 +91,7 @@ def test_ctrl_c_saves_a_checkpoint_and_the_run_goes_on_from_it(
     client = bench.start("train", "qa")
     bench.wait_for_step(3)
     client.send_signal(signal.SIGINT)
-    _, err = client.communicate(timeout=60)
+    _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 130, err
     assert "--resume" in err
     saved = [int(path.name.split("-")[1]) for path in (bench.root / "outputs/qa").glob("checkpoint-*")]
@@ -121,7 +122,7 @@ def test_a_killed_trainer_is_reported_and_resumed(bench: Bench, undisturbed: tup
     client = bench.start("train", "qa")
     bench.wait_for_step(25)
     os.kill(bench.trainer(), signal.SIGKILL)
-    _, err = client.communicate(timeout=60)
+    _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 1
     assert "of 120 with exit code -9" in err
     bench.call("train", "qa", "--resume")
@@ -137,7 +138,7 @@ def test_half_written_and_stale_checkpoints_are_set_aside(bench: Bench, undistur
     client = bench.start("train", "qa")
     bench.wait_for_step(50)
     os.kill(bench.trainer(), signal.SIGKILL)
-    client.communicate(timeout=60)
+    client.communicate(timeout=WITHIN_S)
     output = bench.root / "outputs/qa"
     shutil.copytree(output / "checkpoint-20", output / "checkpoint-999")
     (output / "checkpoint-40" / "trainer_state.json").unlink()
@@ -154,7 +155,7 @@ def test_half_written_and_stale_checkpoints_are_set_aside(bench: Bench, undistur
 
 def test_two_clients_at_once_train_once(bench: Bench) -> None:
     clients = [bench.start("train", "qa", "--json") for _ in range(2)]
-    answers = [json.loads(client.communicate(timeout=120)[0]) for client in clients]
+    answers = [json.loads(client.communicate(timeout=WITHIN_S)[0]) for client in clients]
     assert [client.returncode for client in clients] == [0, 0]
     assert {answer["run"] for answer in answers} == {"qa"}
     assert not (bench.root / "outputs/qa-2").exists()
@@ -166,7 +167,7 @@ def test_a_run_whose_config_was_edited_meanwhile_is_not_lost(bench: Bench) -> No
     client = bench.start("train", "qa")
     bench.wait_for_step(30)
     os.kill(bench.trainer(), signal.SIGKILL)
-    client.communicate(timeout=60)
+    client.communicate(timeout=WITHIN_S)
     bench.configure(max_steps=4)
     _, err = bench.call("train", "qa", "--resume", code=2)
     assert "max_steps: 120 -> 4" in err
@@ -194,7 +195,7 @@ def test_a_diverged_run_is_no_success(bench: Bench) -> None:
     assert "diverged" in err
     assert "learning_rate" in err
     merging = bench.start("export", "qa")
-    merging.communicate(timeout=300)
+    merging.communicate(timeout=WITHIN_S)
     assert merging.returncode in (1, 2)  # its last step is broken, or it was ended before it came to it
     assert not (bench.root / "outputs/qa-merged").exists()
 
@@ -209,7 +210,7 @@ def test_a_token_in_a_config_is_refused_and_written_nowhere(bench: Bench) -> Non
     bench.wait_for_step(1)
     assert "HF_TOKEN=hf_planted_token" in Path(f"/proc/{bench.trainer()}/environ").read_text().split("\0")
     arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    out, err = client.communicate(timeout=120)
+    out, err = client.communicate(timeout=WITHIN_S)
     written = [p for p in bench.root.rglob("*") if p.is_file() and p.name != ".env"]
     assert not [p for p in written if b"hf_planted_token" in p.read_bytes()]
     assert not [text for text in [*arguments, out.encode(), err.encode()] if b"hf_planted_token" in text]
@@ -268,5 +269,5 @@ def test_torchrun_takes_paths_with_blanks_and_a_small_machine_gets_one_thread(
     bench.wait_for_step(1)
     environ = Path(f"/proc/{bench.trainer()}/environ").read_text().split("\0")
     assert ("OMP_NUM_THREADS=1" in environ) == ((os.cpu_count() or 1) <= 4)
-    assert client.wait(timeout=120) == 0, client.communicate()
+    assert client.wait(timeout=WITHIN_S) == 0, client.communicate()
     assert bench.steps() == 40

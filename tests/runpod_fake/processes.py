@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.patience import WITHIN_S
 from tests.runpod_fake.machines import start_log
 from tests.sshd import Sshd, free_port, make_key
 
@@ -56,7 +57,7 @@ class ProcessMachines:
         """Kill all that bears the pod's mark: as process 1 goes, so goes the container."""
         with self._lock:
             process = self._running.pop(pod_id, None)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + WITHIN_S
         while (left := marked(pod_id)) and time.monotonic() < deadline:  # one that just forks is missed once
             for pid in left:
                 _kill(pid)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from millhand.shards import forget, map_shards
+from tests.patience import WITHIN_S
 
 
 def upper(source: Path, target: Path) -> int:
@@ -115,7 +116,7 @@ def test_each_is_told_when_it_is_done(tmp_path: Path) -> None:
 def wait_for(gate: Path, source: Path, target: Path) -> None:
     """The second one waits until somebody was told of the first."""
     target.write_text("")
-    end = time.monotonic() + 60
+    end = time.monotonic() + WITHIN_S
     while source.name == "1.txt" and not gate.exists():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -17,6 +17,7 @@ from millhand.datasets.add import AddOptions, add_dataset
 from millhand.datasets.registry import Registry
 from millhand.errors import FindingsError, UsageError
 from millhand.workspace import create_workspace
+from tests.patience import WITHIN_S
 from tests.unit.datasets.conftest import Adder, alpaca, read_json, snapshot
 
 _ONE, _TWO = alpaca(("가?", "나.")), alpaca(("다?", "라."), ("마?", "바."))
@@ -190,7 +191,7 @@ def test_killed_at_any_moment_the_old_or_the_new_is_whole(
         [sys.executable, "-c", code, moment, registry.folder, source],
         check=False,
         capture_output=True,
-        timeout=60,
+        timeout=WITHIN_S,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     add(_ONE, name="next")  # whoever comes next clears up
@@ -224,7 +225,7 @@ def test_two_commands_at_once_lose_no_entry(registry: Registry, tmp_path: Path, 
     running = [
         subprocess.Popen([sys.executable, "-c", code, registry.folder, source, name]) for name in names
     ]
-    assert [process.wait(60) for process in running] == [0] * len(names)
+    assert [process.wait(WITHIN_S) for process in running] == [0] * len(names)
     assert list(read_json(registry.folder / "dataset_info.json")) == names
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from millhand.pods.base import JobHandle
 from millhand.shell import Command, Secret
+from tests.patience import WITHIN_S
 
 
 def python(code: str, **env: str | Secret) -> Command:
     return Command((sys.executable, "-c", code), env=env)
 
 
-def wait_until(condition: Callable[[], bool], within_s: float = 15) -> None:
+def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

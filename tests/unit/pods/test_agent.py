@@ -20,6 +20,7 @@ from millhand.pods import agent_io, wire
 from millhand.pods.agent_io import RefusedError, inside, joined_paths
 from millhand.pods.bundle import boot_argv, bundle
 from millhand.pods.ssh.agents import MODULES, agent
+from tests.patience import WITHIN_S
 
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]))
 RAW = st.binary(max_size=8).map(lambda raw: raw.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
@@ -56,7 +57,7 @@ class Line:
     def close(self) -> None:
         assert self.process.stdin
         wire.send(self.process.stdin, {"op": "bye"})
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=WITHIN_S)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +203,7 @@ def left_alone(root: Path, token: str, linger_s: float) -> Line:
     order = {"op": "run", "token": token, "argv": [sys.executable, "-c", SLEEP], "cwd": ".", "env": {}}
     wire.send(line.process.stdin, order)
     line.process.stdin.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WITHIN_S
     while not (root / "there").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -211,7 +212,7 @@ def left_alone(root: Path, token: str, linger_s: float) -> Line:
 
 def test_a_command_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
     line = left_alone(tmp_path, "cd" * 8, linger_s=0.5)
-    assert line.process.wait(20) == 0
+    assert line.process.wait(WITHIN_S) == 0
     heir = Line(tmp_path)
     answer, _ = heir("run", token="cd" * 8, argv=["true"], cwd=".", env={})
     assert (answer["code"], answer["fault"]) == (-9, "nobody was left to wait for it")
@@ -228,7 +229,7 @@ def test_a_command_whose_agent_was_killed_is_ended_and_not_run_again_unseen(tmp_
     heir = Line(tmp_path)
     answer, _ = heir("run", token="ef" * 8, argv=["true"], cwd=".", env={})
     assert (answer["code"], answer["fault"]) == (-9, "whatever ran it was killed")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WITHIN_S
     while runs(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)

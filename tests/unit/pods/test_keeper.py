@@ -22,6 +22,7 @@ from millhand.pods.lease import PodLease, Terms, boot_argv, boot_env
 from millhand.pods.local import LocalPod
 from millhand.shell import Command, Secret
 from millhand.workspace import STATE, Workspace
+from tests.patience import WITHIN_S
 
 KEY = "planted-key"
 HOUR = 1 / 3600  # of one second
@@ -130,7 +131,7 @@ def tenant(workspace: Workspace, api: Api) -> Iterator[Tenant]:
         made.pod.attach("train").stop(0)
 
 
-def wait_until(condition: Callable[[], object], within_s: float = 30) -> None:
+def wait_until(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from millhand.pods.keeper_look import Scout, is_page, processes
+from tests.patience import WITHIN_S
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
@@ -35,7 +36,7 @@ def start(started: list[subprocess.Popen[bytes]], folder: Path, *words: str) -> 
     """A process of a job; its command line holds the words."""
     argv = [sys.executable, "-c", "import time; time.sleep(60)", *words]
     started.append(subprocess.Popen(argv, env={**os.environ, "MILLHAND_JOB": str(folder)}))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WITHIN_S
     while str(folder) not in processes(str(folder.parent))[0]:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -18,6 +18,7 @@ from millhand.pods import job_processes, supervisor
 from millhand.pods.base import Job
 from millhand.pods.local import LocalPod
 from millhand.workspace import Workspace
+from tests.patience import WITHIN_S
 from tests.unit.pods.jobs import ended, family, python, runaway, runs, wait_until
 
 
@@ -122,7 +123,7 @@ def test_a_second_stop_with_less_grace_overrides_the_first(pod: LocalPod) -> Non
     began = time.monotonic()
     handle.stop(0)
     assert time.monotonic() - began < 4, "the supervisor was to hear it"
-    patient.join(timeout=5)
+    patient.join(timeout=WITHIN_S)
     assert handle.status().exit_code == -signal.SIGKILL
     assert not runs(worker)
 

@@ -22,6 +22,7 @@ from millhand.runs.renting import RentedPod, Renting
 from millhand.runs.standing import standing
 from millhand.shell import Secret
 from millhand.workspace import Workspace
+from tests.patience import WITHIN_S
 from tests.runpod_fake import Clock, FakeRunPod, serving
 from tests.runpod_fake.fixtures import POD_FILE
 from tests.runpod_fake.processes import ProcessMachines
@@ -60,7 +61,7 @@ def wish(workspace: Workspace, account: RunPod, folder: Path, hours: float) -> R
     return Renting(workspace, account, find_pod(workspace, "l4"), [].append, run="qa-1")
 
 
-def until(holds: Callable[[], object], within_s: float = 60) -> None:
+def until(holds: Callable[[], object], within_s: float = WITHIN_S) -> None:
     end = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < end, "it did not come to be"

@@ -24,6 +24,7 @@ from millhand.runs.renting import Renting, locate
 from millhand.runs.spend import spent_usd
 from millhand.waits import Waits
 from millhand.workspace import Workspace
+from tests.patience import WITHIN_S
 from tests.runpod_fake import FakeRunPod
 from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, releaser, rent, url, wish
 from tests.runpod_fake.machines import fingerprint
@@ -99,7 +100,7 @@ def child(workspace: Workspace, url: str, fake: FakeRunPod) -> subprocess.Popen[
 
 
 def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + WITHIN_S
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)

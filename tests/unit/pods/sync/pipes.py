@@ -9,6 +9,7 @@ from typing import Literal
 
 from millhand.pods.bundle import boot_argv
 from millhand.pods.sync.lanes import agent
+from tests.patience import WITHIN_S
 
 
 class Pipe:
@@ -37,7 +38,7 @@ class Pipe:
     def close(self) -> None:
         if not self._in.closed:
             self._in.close()
-        self.process.wait(20)
+        self.process.wait(WITHIN_S)
         self._out.close()
 
 

@@ -10,6 +10,7 @@ from millhand.pods.sync.lanes import CutError, Kept
 from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 from millhand.pods.sync.transfer import Choice
+from tests.patience import WITHIN_S
 from tests.unit.pods.sync.pipes import CutOpener, Opener
 
 
@@ -32,7 +33,7 @@ def test_one_agent_serves_both_ways_and_several_places(here: Path, tmp_path: Pat
     assert (here / "data" / "rows.jsonl").read_text() == "two\n"
     assert opener.opened == 1
     kept.close()
-    assert opener.pipes[0].process.wait(20) == 0
+    assert opener.pipes[0].process.wait(WITHIN_S) == 0
 
 
 def test_a_change_between_two_syncs_is_seen(here: Path, tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_one_that_has_died_is_replaced(here: Path, tmp_path: Path) -> None:
     opener.pipes[0].process.wait()
     lane = kept.take()
     if lane is not None:  # its end is heard by a thread
-        lane._thread.join(20)
+        lane._thread.join(WITHIN_S)
         kept.put_back(lane)
     (here / "data" / "rows.jsonl").write_text("two\n")
     assert push(kept, here, ["data"], place=str(place)).files == 1
@@ -92,5 +93,5 @@ def test_two_at_once_have_one_each_and_one_stays(here: Path, tmp_path: Path) -> 
     push(kept, here, ["data"], place=str(tmp_path / "b"))
     kept.put_back(lane)
     assert opener.opened == 2
-    assert opener.pipes[0].process.wait(20) == 0
+    assert opener.pipes[0].process.wait(WITHIN_S) == 0
     kept.close()
