@@ -6,6 +6,7 @@ trainer uses the CPU, and the pod file's volume is a folder of this machine.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -103,13 +104,17 @@ def show(words: list[str], rented: Rented) -> None:
     )  # fmt: skip
     assert page.stderr is not None
     lines = []
-    for line in page.stderr:
-        lines.append(line)
-        if "http://127.0.0.1:7860" in line:
-            break
-    assert "http://127.0.0.1:7860" in lines[-1], lines
-    os.killpg(page.pid, signal.SIGINT)
-    page.communicate(timeout=WITHIN_S)
+    try:
+        for line in page.stderr:
+            lines.append(line)
+            if "http://127.0.0.1:7860" in line:
+                break
+        assert "http://127.0.0.1:7860" in lines[-1], lines
+        os.killpg(page.pid, signal.SIGINT)
+        page.communicate(timeout=WITHIN_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(page.pid, signal.SIGKILL)
     assert len(rented.pods()) == 1
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand import __version__
+from millhand.cli.interrupts import patient_interrupts
 
 if TYPE_CHECKING:
     from millhand.errors import MillhandError
@@ -91,7 +92,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; what can be expected to go wrong becomes text."""
     as_json = "--json" in arguments
     try:
-        result = millhand.main(args=list(arguments), prog_name="millhand", standalone_mode=False)
+        with patient_interrupts():
+            result = millhand.main(args=list(arguments), prog_name="millhand", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return _told(error.format_message(), error.exit_code, as_json=as_json)
