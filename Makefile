@@ -6,7 +6,7 @@
 #   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve, evaluate and release
 #   DATASET a dataset of dataset_registry/, for push-dataset
 #   TO      USER/NAME on the Hugging Face Hub, for push-model, push-dataset and release
-#   ARGS    for pytest, in unit, real and tests (-k pods, -x)
+#   ARGS    for pytest, in unit, real, remote and tests (-k pods, -x)
 #   POD     a pod file of runpod/ (l4, rtx4090 …) or ssh://user@host:port/folder, for what runs elsewhere
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -22,7 +22,7 @@ BIN    := $(VENV)/bin
 PYTEST  = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check preflight lint types contracts unit real tests docs bench install dev doctor \
+.PHONY: help run test check preflight lint types contracts unit real remote tests docs bench install dev doctor \
         train export chat serve evaluate plan release data clean distclean
 
 help:            ## list the targets
@@ -49,13 +49,16 @@ contracts: $(VENV)/.dev  ## import-linter: imports point one way
 unit: $(VENV)/.dev       ## the fast tests only
 	$(PYTEST) tests/unit $(ARGS)
 
-real: $(VENV)/.dev       ## the tests with the real llamafactory-cli, sshd and browser
-	MILLHAND_TESTS=all $(PYTEST) tests/integration tests/browser $(ARGS)
+real: $(VENV)/.dev       ## the tests with the real llamafactory-cli and a browser
+	MILLHAND_TESTS=all $(PYTEST) tests/integration tests/browser --ignore tests/integration/pods $(ARGS)
 
-# Both at once: the second waits more than it computes. Where make can, each prints when it is done.
+remote: $(VENV)/.dev     ## the tests with a real sshd, and the trainer behind it
+	MILLHAND_TESTS=all $(PYTEST) tests/integration/pods $(ARGS)
+
+# Two at once: they wait as much as they compute. Where make can, each prints when it is done.
 tests: $(VENV)/.dev      ## every test
 	+@$(MAKE) --no-print-directory --jobs=2 --keep-going \
-	  $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) unit real
+	  $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) unit real remote
 
 docs: $(VENV)/.dev       ## write the command reference anew
 	$(BIN)/python -m millhand.cli.reference docs/commands.md

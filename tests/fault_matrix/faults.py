@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fault_matrix.moments import STEPS
-from tests.integration.rented import Rented
+from tests.integration.pods.rented import Rented
 from tests.patience import WITHIN_S
 from tests.runpod_fake.clock import Clock
 

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 
-from tests.integration.rented import Rented
+from tests.integration.pods.rented import Rented
 
 STEPS = ("rent", "sync up", "environment", "train", "export", "fetch", "release")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.fault_matrix.faults import FaultKind
 from tests.fault_matrix.moments import Moments
 from tests.integration.conftest import Bench
-from tests.integration.rented import Rented, renting
+from tests.integration.pods.rented import Rented, renting
 from tests.patience import WITHIN_S
 
 STEPS_TRAINED = 60

@@ -22,7 +22,7 @@ __all__ = ["account", "fake", "pod_file", "url"]
 @pytest.fixture(autouse=True)
 def _account(account: RunPod, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("millhand.pods.runpod.client.open_account", lambda workspace, tell: account)
-    # nobody answers at the address of a fake pod; tests/integration/test_rented_pod.py has real ones
+    # nobody answers at the address of a fake pod; tests/integration/pods/test_rented_pod.py has real ones
     monkeypatch.setattr("millhand.runs.arming.arm", lambda *_, **__: None)
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import contents, environment, hub, waits
 from tests.integration.conftest import Bench
-from tests.integration.rented import Rented, renting
+from tests.integration.pods.rented import Rented, renting
 from tests.patience import WITHIN_S
 from tests.runpod_fake.processes import marked
 

@@ -20,7 +20,7 @@ from millhand.runs.pod_environment import PodEnvironment, look, prepare, read_en
 from millhand.shell import Secret
 from millhand.workspace import Workspace
 from tests.conftest import Millhand
-from tests.integration.test_pod_environment import CODE, LOCK
+from tests.integration.pods.test_pod_environment import CODE, LOCK
 from tests.sshd import Sshd, running_sshd
 
 # An interpreter without the training stack, as an image has one.

@@ -22,7 +22,7 @@ import pytest
 
 from millhand.llamafactory.yaml import dump_value, read_yaml
 from tests.integration.conftest import Bench
-from tests.integration.rented import Rented, renting
+from tests.integration.pods.rented import Rented, renting
 from tests.integration.test_readme import ROOT, remote_walk_through
 from tests.patience import WITHIN_S
 
