@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from millhand.files import sha256_file
 from millhand.runs.deliver import delivered
 from millhand.runs.ledger import Run
 from millhand.workspace import Workspace
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import assert_no_commit_lacks_a_file, contents, environment, hub, waits
-from tests.hub_fake.made import make_run
+from tests.hub_fake.made import MANIFEST, make_run
 from tests.patience import WITHIN_S
 
 __all__ = ["hub", "waits"]
@@ -49,9 +52,11 @@ def finish(hub: FakeHub, workspace: Workspace, run: Run) -> None:
     _, err = again.communicate(timeout=WITHIN_S)
     assert again.returncode == 0, err.decode()
     repo = hub.repo(ID)
-    merged = {p.name: p.read_bytes() for p in (workspace.root / "outputs/qa-merged").iterdir()}
-    files = contents(repo, "v1")
+    files = {name: sha256(data).hexdigest() for name, data in contents(repo, "v1").items()}
+    merged = {p.name: sha256_file(p) for p in (workspace.root / "outputs/qa-merged").iterdir()}
+    del merged[MANIFEST]  # it goes without what is not for others
     assert {name: files[name] for name in merged} == merged
+    assert json.loads(repo.read(MANIFEST, "v1"))["run"] == run.name
     assert_no_commit_lacks_a_file(repo, set(files))
     assert len(repo.commits) == 2
     assert len(delivered(workspace, run)) == 1
