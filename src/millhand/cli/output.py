@@ -105,11 +105,18 @@ def show_findings(findings: Iterable[Finding]) -> None:
                 stderr().print(Text(f"  {label}: {text}"))
 
 
-def show_error(error: MillhandError, *, as_json: bool) -> None:
-    """Show an error; with ``--json`` the answer on stdout says the same to a program."""
+def show_error(error: MillhandError, *, as_json: bool, answer: Mapping[str, object] | None = None) -> None:
+    """Show an error; with ``--json`` the answer on stdout says the same to a program, in one document.
+
+    Args:
+        error: What went wrong.
+        as_json: Whether a program reads along.
+        answer: What was done all the same: further names of that document.
+    """
     findings = error.findings if isinstance(error, FindingsError) else ()
     if as_json:
-        print_json({"error": error.message, "mend": error.mend, "findings": list(findings)})
+        fault = {"error": error.message, "mend": error.mend, "findings": list(findings)}
+        print_json({**(answer or {}), **fault})
     show_findings(findings)
     say(f"millhand: {error.message}")
     if error.mend:

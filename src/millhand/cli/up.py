@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from millhand.cli.output import ask_first, json_option, print_facts, print_json, print_table, say
+from millhand.cli.output import (
+    ask_first,
+    json_option,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    show_error,
+)
 from millhand.cli.pods import open_releaser
 
 if TYPE_CHECKING:
+    from millhand.errors import MillhandError
     from millhand.pods.podfile import RunPodSpec
     from millhand.pods.runpod.prospect import Prospect
     from millhand.runs.release import Released
@@ -72,7 +81,8 @@ def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
 @click.option("--stop", is_flag=True, help="Stop it: its own disk is kept and billed, its GPU given back.")
 @click.option("--lose", is_flag=True, help="Also where what lies on it is lost with it.")
 @json_option
-def down(pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
+@click.pass_context
+def down(ctx: click.Context, pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
     """End a rented pod, wait until RunPod says so, and say what it cost.
 
     A pod whose data would be lost is refused. A pod that is not in this workspace's ledger is never touched.
@@ -85,23 +95,31 @@ def down(pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
     if len(found) > 1 and not (all_ or pod):
         mend = f"Name one, or `--all`: {', '.join(entry.name for entry in found)}."
         raise UsageError(f"There are {len(found)} pods.", mend=mend)
-    done, failed = [], []
+    done: list[Released] = []
+    failed: list[tuple[str, MillhandError]] = []
     for entry in found:
         try:
             done.append(releaser.release(entry, stop=stop, lose=lose))
         except MillhandError as error:  # the others are to be ended all the same
-            failed.append(error)
+            failed.append((entry.name, error))
             say(f"{entry.name}: {error}")
-    if as_json:
-        print_json([asdict(one) for one in done])
+    _show_ended(done, failed, as_json=as_json)
+    if failed:
+        ctx.exit(failed[0][1].exit_code)
+    if not done and not as_json:
+        say("There is no such pod any more." if pod else "No pod is rented.")
+
+
+def _show_ended(done: list[Released], failed: list[tuple[str, MillhandError]], *, as_json: bool) -> None:
+    """Say what was ended; where one could not be, it is one JSON document all the same."""
     for one in done if not as_json else ():
         click.echo(_told(one))
     if failed:
-        raise failed[0]
-    if as_json:
-        return
-    if not done:
-        say("There is no such pod any more." if pod else "No pod is rented.")
+        faults = [{"pod": name, "error": error.message, "mend": error.mend} for name, error in failed]
+        answer = {"done": [asdict(one) for one in done], "failed": faults}
+        show_error(failed[0][1], as_json=as_json, answer=answer)
+    elif as_json:
+        print_json([asdict(one) for one in done])
 
 
 def _renting(pod: str) -> Renting:

@@ -110,6 +110,20 @@ def test_down_takes_no_pod_of_others_and_asks_which_of_several(
     assert list(fake.pods) == [stranger.id]
 
 
+def test_where_one_pod_cannot_be_ended_the_answer_is_still_one_document(
+    workspace: Workspace, pod_file: Path, fake: FakeRunPod, millhand: Millhand, volume: dict[str, Any]
+) -> None:
+    kept = POD_FILE.replace("volume: {name: millhand, size_gb: 100}", "persistent_gb: 20")
+    (workspace.root / "runpod" / "disk.yaml").write_text(kept, encoding="utf-8")
+    names = [json.loads(millhand("up", pod, "--yes", "--json").stdout)["pod"] for pod in ("disk", "l4")]
+    told = millhand("down", "--all", "--json")
+    answer = json.loads(told.stdout)
+    assert [one["pod"] for one in answer["done"]] == names[1:]
+    assert [one["pod"] for one in answer["failed"]] == names[:1]
+    assert (told.exit_code, answer["error"], answer["findings"]) == (2, answer["failed"][0]["error"], [])
+    assert "--stop" in answer["mend"]
+
+
 def test_what_would_be_lost_is_refused_with_the_way_out(
     pod_file: Path, fake: FakeRunPod, millhand: Millhand
 ) -> None:
