@@ -29,8 +29,14 @@ When the step has begun, the fault strikes; where the client ended with an error
 command is given again. A cell holds when the final weights are byte for byte those of an undisturbed
 run, the run has gone to its last step, and no pod is left.
 
-**ok**: it went on by itself. **ok, n again**: the same command was needed n times more. **–**: cannot happen
-there. In brackets: seconds for all of it, on a machine that did other work too.
+**ok**: it went on by itself. **ok, n again**: the same command was needed n times more. **–**: not played. In
+brackets: seconds for all of it, on a machine that did other work too.
+
+Not played: a trainer that is killed before it is there, a pod that restarts when it is released, and a
+full disk where nothing is written to it. The environment here is the machine's own: its step begins with
+the lease and ends at once. How an environment is made through kills, cuts and a full disk is tested for
+itself, in `tests/integration/pods/test_pod_environment.py` and `test_pod_over_ssh.py`. The API's clock is
+off for the whole run; client and pod share this machine's.
 
 """
 

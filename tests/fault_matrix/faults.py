@@ -1,4 +1,4 @@
-"""The faults, each a function of the run's surroundings. What cannot happen at a step has no cell."""
+"""The faults, each a function of the run's surroundings. What is not played at a step has no cell."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ ALL = (
     FaultKind("pod restart: new port, new host key", STEPS[:-1], _restart),
     FaultKind("pod gone", STEPS, _lose),
     FaultKind("disk full", ("sync up", "train", "export"), _fill, before=_small_disk, after=_empty),
-    FaultKind("API 5xx for a minute", ("rent", "train", "release"), _outage, before=_outage_before),
-    FaultKind("clock skew (+2 h 17 s)", ("train",), _nothing, before=_skewed),
+    FaultKind("API 5xx for a minute", STEPS, _outage, before=_outage_before),
+    FaultKind("API's clock 2 h 17 s ahead", ("train",), _nothing, before=_skewed),
     FaultKind("second client", STEPS, _second_client),
 )

@@ -172,12 +172,17 @@ def prepare(pod: Pod, environment: PodEnvironment, say: Say, *, python: str = "p
     made = look(pod, environment, python=python)
     if not made.ready:
         said = handle.log_tail(4000).decode("utf-8", errors="replace").strip()
-        raise MillhandError(f"The training environment could not be made: {made.why}.\n{said}", mend=_MEND)
+        mend = _NO_ROOM if "No space left on device" in said else _MEND
+        raise MillhandError(f"The training environment could not be made: {made.why}.\n{said}", mend=mend)
     handle.forget()
     return made
 
 
 _MEND = "What was fetched is kept: the same command goes on from there."
+_NO_ROOM = (
+    "Its volume has no room left: remove there what is not needed (environments of old locks, checkpoints), or give "
+    "the pod file a larger one. Then the same command goes on from there."
+)
 
 
 def _follow(handle: JobHandle, say: Say) -> None:

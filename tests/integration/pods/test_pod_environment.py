@@ -100,3 +100,22 @@ def test_a_maker_that_was_killed_is_gone_on_from(place: Place) -> None:
         time.sleep(0.02)
     place.prepare(environment)
     assert look(place.pod, environment, python=sys.executable).ready
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a small disk is mounted, which takes root")
+def test_a_full_volume_is_told_and_with_room_it_goes_on(place: Place) -> None:
+    place.volume.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place.volume)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        environment = place.environment()
+        with pytest.raises(MillhandError, match="No space left on device") as told:  # uv alone is larger
+            place.prepare(environment)
+        assert "room" in f"{told.value.message} {told.value.mend}"
+        assert not look(place.pod, environment, python=sys.executable).ready
+        subprocess.run(["mount", "-o", "remount,size=300m", str(place.volume)], check=True)
+        place.prepare(environment)
+        assert look(place.pod, environment, python=sys.executable).ready
+    finally:
+        subprocess.run(["umount", "-l", str(place.volume)], check=True)
