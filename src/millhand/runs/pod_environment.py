@@ -180,8 +180,8 @@ def prepare(pod: Pod, environment: PodEnvironment, say: Say, *, python: str = "p
 
 _MEND = "What was fetched is kept: the same command goes on from there."
 _NO_ROOM = (
-    "Its volume has no room left: remove there what is not needed (environments of old locks, checkpoints), or give "
-    "the pod file a larger one. Then the same command goes on from there."
+    "Its volume has no room left: remove there what is not needed (environments of old locks, checkpoints), "
+    "or give the pod file a larger one. Then the same command goes on from there."
 )
 
 
