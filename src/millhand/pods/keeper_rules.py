@@ -22,6 +22,7 @@ SETTLE_S = 60.0  # after the API took the end: when to ask again if this still r
 LONGEST_WAIT_S = 60.0
 BLIND_S = 120.0  # an older look says nothing of idleness: the volume may hang
 REFUSALS = 3
+TRIES = 3  # of one form that the API only fails at, before another has its turn
 RESTART_S = 600.0
 
 
@@ -38,7 +39,8 @@ class Keeper:
         self.seen = self.active_at = uptime()
         self.next_try = self.next_word = self.revived_until = 0.0
         self.end_at = math.inf
-        self.tries = self.refusals = 0
+        self.tries = self.refusals = self.turn = 0
+        self.said = self.vain = ""
         self.asked = False
 
     # Taking up what an earlier keeper left.
@@ -156,7 +158,7 @@ class Keeper:
     def forms(self) -> list[tuple[str, str, dict[str, str] | None]]:
         """The requests that may end the pod, in turn: never one that loses what a stop would keep."""
         stop = ("POST", f"{self.url}/action", {"action": "stop"})
-        terminate = [("POST", f"{self.url}/action", {"action": "terminate"}), ("DELETE", self.url, None)]
+        terminate = [("DELETE", self.url, None), ("POST", f"{self.url}/action", {"action": "terminate"})]
         if self.terms["storage"] == "persistent" and not self.nothing_is_lost():
             return [stop]
         if self.terms["end_action"] == "stop":
@@ -168,8 +170,10 @@ class Keeper:
         """Ask the API to end this pod, when it is time to ask again."""
         if uptime() < self.next_try:
             return
+        if self.story["phase"] == "ended":
+            self._still_here()
         forms = self.forms()
-        method, url, body = forms[self.refusals % len(forms)]
+        method, url, body = forms[self.turn % len(forms)]
         action = (body or {"action": "terminate"})["action"]
         self.story.update(phase="ending", why=why, action=action)
         self.tell(wait_s=2.0)  # while there still is somebody to tell it
@@ -178,14 +182,22 @@ class Keeper:
         self.clock.take(headers)
         self._answered(status, headers)
 
+    def _still_here(self) -> None:
+        """The API took the end, or knew no such pod, and nothing came of it: as good as a refusal."""
+        self.refusals, self.turn = self.refusals + 1, self.turn + 1
+        self.vain = f"{self.said} to {self.story['action']}, and it still runs"
+
     def _answered(self, status: int, headers: Any) -> None:
         ended = 200 <= status < 300 or status in (404, 410)
+        refused = 400 <= status < 500 and status not in (404, 408, 410, 429)
         self.tries = 0 if ended else self.tries + 1
-        self.refusals += 400 <= status < 500 and status not in (404, 408, 410, 429)
+        self.refusals += refused
+        self.turn += refused or (not ended and self.tries % TRIES == 0)
         asked_s = _seconds(headers, "Retry-After") if status in (429, 503) else 0.0
         wait_s = SETTLE_S if ended else min(LONGEST_WAIT_S, max(asked_s, 2.0 ** min(self.tries - 1, 6)))
         self.next_try = uptime() + wait_s
-        fault = "" if ended else f"HTTP {status}" if status else f"no answer: {headers}"
+        self.said = f"HTTP {status}" if status else f"no answer: {headers}"
+        fault = self.vain if ended else self.said
         self.story.update(phase="ended" if ended else "ending", fault=fault, tries=self.tries)
         self.tell(wait_s=2.0)
 
@@ -225,8 +237,8 @@ class Keeper:
             self.end(why)
         elif self.story["phase"] != "held":  # an order came in time
             self.story.update(phase="held", why="", fault="")
-            self.tries = self.refusals = 0
-            self.next_try = 0.0
+            self.tries = self.refusals = self.turn = 0
+            self.next_try, self.vain = 0.0, ""
         if uptime() >= self.next_word:
             self.tell()
 

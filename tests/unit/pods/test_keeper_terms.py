@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millhand.pods import keeper_look, keeper_rules
+from millhand.pods import keeper_api, keeper_look, keeper_rules
 from millhand.pods.keeper_look import Look, Scout
 from millhand.pods.keeper_rules import Keeper
 from millhand.pods.keeper_terms import read_lease, setting, state_folder
@@ -114,12 +116,12 @@ def test_who_sees_nothing_for_long_ends_nothing_for_idleness(keeper: Keeper) -> 
 @pytest.mark.parametrize(
     ("storage", "action", "undelivered", "refusals", "forms"),
     [
-        ("network", "terminate", ("a",), 0, ["terminate", "DELETE"]),
+        ("network", "terminate", ("a",), 0, ["DELETE", "terminate"]),
         ("persistent", "terminate", ("a",), 9, ["stop"]),
-        ("persistent", "terminate", (), 0, ["terminate", "DELETE"]),
+        ("persistent", "terminate", (), 0, ["DELETE", "terminate"]),
         ("persistent", "stop", (), 0, ["stop"]),
-        ("persistent", "stop", (), 3, ["terminate", "DELETE", "stop"]),
-        ("container", "terminate", ("a",), 0, ["terminate", "DELETE"]),
+        ("persistent", "stop", (), 3, ["DELETE", "terminate", "stop"]),
+        ("container", "terminate", ("a",), 0, ["DELETE", "terminate"]),
     ],
 )
 def test_how_a_pod_is_ended(
@@ -129,6 +131,68 @@ def test_how_a_pod_is_ended(
     keeper.scout.look = Look(1000.0, undelivered=undelivered)
     keeper.refusals = refusals
     assert [(body or {"action": "DELETE"})["action"] for _, _, body in keeper.forms()] == forms
+
+
+class Api:
+    """Answers as ``says`` of the form that is asked; it turns the clock and ends nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, keeper: Keeper, says: Callable[[str], int]) -> None:
+        self.now_s, self.says, self.asked = 1000.0, says, list[str]()
+        for module in (keeper_rules, keeper_api):
+            monkeypatch.setattr(module, "uptime", lambda: self.now_s)
+        monkeypatch.setattr(keeper_api, "ask", self.ask)
+        monkeypatch.setattr(keeper.scout, "tell", lambda *_, **__: None)
+        monkeypatch.setenv("RUNPOD_API_KEY", "key")
+
+    def ask(
+        self, method: str, _url: str, *, key: str = "", body: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        if not key:
+            return 404, Message()
+        self.asked.append((body or {"action": method})["action"])
+        return self.says(self.asked[-1]), Message()
+
+    def pass_time(self, keeper: Keeper, seconds: float) -> None:
+        for _ in range(int(seconds)):
+            self.now_s += 1
+            keeper.scout.look = keeper.scout.look._replace(at=self.now_s)
+            keeper.tick()
+
+
+@pytest.mark.parametrize("answer", [204, 404, 410])
+@pytest.mark.parametrize("deaf", ["DELETE", "terminate"])
+def test_a_form_that_is_answered_and_ends_nothing_is_followed_by_the_other(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, answer: int, deaf: str
+) -> None:
+    api = Api(monkeypatch, keeper, lambda form: answer if form == deaf else 500)
+    keeper.held_s = 3600
+    api.pass_time(keeper, 1)
+    assert keeper.story["phase"] == ("ended" if deaf == "DELETE" else "ending")
+    api.pass_time(keeper, 600)
+    assert {"DELETE", "terminate"} == set(api.asked)
+
+
+def test_what_was_asked_in_vain_is_told(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api(monkeypatch, keeper, lambda _: 404)
+    keeper.held_s = 3600
+    api.pass_time(keeper, 4000)
+    assert 60 <= len(api.asked) <= 70
+    assert api.asked[:4] == ["DELETE", "terminate", "DELETE", "terminate"]
+    assert keeper.story["fault"] == "HTTP 404 to terminate, and it still runs"
+
+
+def test_a_stop_that_is_answered_and_does_nothing_is_no_reason_to_lose_a_disk(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper.terms.update(storage="persistent", end_action="stop")
+    keeper.scout.look = Look(1000.0, undelivered=("a",))
+    api = Api(monkeypatch, keeper, lambda _: 404)
+    keeper.held_s = 3600
+    api.pass_time(keeper, 600)
+    assert set(api.asked) == {"stop"}
+    keeper.scout.look = Look(api.now_s)
+    api.pass_time(keeper, 200)
+    assert {"DELETE", "terminate"} <= set(api.asked)
 
 
 @pytest.mark.parametrize(
