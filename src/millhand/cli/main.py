@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pods": ("millhand.cli.pods:pods", "List the rented pods: status, age, price, deadline."),
     "cost": ("millhand.cli.pods:cost", "Show what pods cost: expected, measured, billed."),
     "reap": ("millhand.cli.pods:reap", "End rented pods that should be over."),
+    "hosts": ("millhand.cli.hosts:hosts", "List the host keys that are trusted, or forget one."),
     "runs": ("millhand.cli.runs:runs", "List runs and how far they are."),
     "ps": ("millhand.cli.jobs:ps", "List jobs, here and on pods: how far they are, what is wrong."),
     "attach": ("millhand.cli.jobs:attach", "Follow a run that trains somewhere."),

@@ -6,10 +6,10 @@ read from the network here; :func:`find_pod` turns what ``--pod`` was given into
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import msgspec
 
@@ -27,6 +27,7 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 SHA256 = Annotated[str, msgspec.Meta(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
 LOCAL = "local"
+_HOME_FOLDER = "millhand"
 
 
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +95,7 @@ class SshSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 22
     user: str = ""
     key: str = ""
-    workspace: Annotated[str, msgspec.Meta(min_length=1)] = "millhand"
+    workspace: Annotated[str, msgspec.Meta(min_length=1)] = _HOME_FOLDER
     python: str = "python3"
     environment: str = ""
     host_keys: tuple[SHA256, ...] = ()
@@ -113,11 +114,22 @@ _KINDS: dict[str, type[Spec]] = {"runpod": RunPodSpec, "ssh": SshSpec, "local": 
 
 @dataclass(frozen=True, slots=True)
 class PodFile:
-    """A pod file that was read: ``name`` is its stem; ``path`` is None where ``--pod`` said it all."""
+    """A pod file that was read; ``path`` is None where ``--pod`` said it all.
+
+    ``name`` is what ``--pod`` takes to mean it again, from any folder of the workspace: ``l4`` for
+    runpod/l4.yaml, else the path without its ending, or the URL. The ledgers know it by that.
+    """
 
     name: str
     spec: Spec
     path: Path | None = None
+
+    @property
+    def host(self) -> str:
+        """Under what its host key is kept: a machine has one, whatever user and folder a URL names."""
+        if isinstance(self.spec, SshSpec) and self.path is None:
+            return f"{self.spec.host}-{self.spec.port}"
+        return self.name
 
     @property
     def requirements(self) -> Path | None:
@@ -137,7 +149,7 @@ def find_pod(workspace: Workspace, text: str) -> PodFile:
         return parse_ssh_url(text)
     path = next((path for path in _candidates(workspace, text) if path.is_file()), None)
     if path is not None:
-        return read_pod_file(path)
+        return replace(read_pod_file(path), name=_name(workspace, path))
     if text == LOCAL:
         return PodFile(LOCAL, LocalSpec(kind="local"))
     raise _unknown(workspace, text)
@@ -176,9 +188,17 @@ def parse_ssh_url(url: str) -> PodFile:
         host=parts.hostname,
         port=port or 22,
         user=unquote(parts.username or ""),
-        workspace=folder or "millhand",
+        workspace=folder or _HOME_FOLDER,
     )
-    return PodFile(f"{parts.hostname}-{spec.port}", spec)
+    return PodFile(ssh_url(spec), spec)
+
+
+def ssh_url(spec: SshSpec) -> str:
+    """The one URL that :func:`parse_ssh_url` reads as this host, port, user and folder."""
+    user = f"{quote(spec.user, safe='')}@" if spec.user else ""
+    host = f"[{spec.host}]" if ":" in spec.host else spec.host
+    folder = quote(spec.workspace if spec.workspace.startswith("/") else f"/~/{spec.workspace}")
+    return f"ssh://{user}{host}:{spec.port}{'' if spec.workspace == _HOME_FOLDER else folder}"
 
 
 _SSH_MEND = "Write ssh://user@host:port/folder and use a key: `ssh-copy-id`, or `key:` in a pod file."
@@ -198,6 +218,18 @@ def _candidates(workspace: Workspace, text: str) -> list[Path]:
     if "/" in name.replace("\\", "/"):
         return [Path.cwd() / name, workspace.root / name]
     return [workspace.root / PODS / name]
+
+
+def _name(workspace: Workspace, path: Path) -> str:
+    """What ``--pod`` takes anywhere to mean this file: with a slash in it where it is not in runpod/."""
+    root, folder = workspace.root.resolve(), path.parent.resolve()
+    is_plain = path.suffix == ".yaml" and not path.stem.endswith((".yaml", ".yml"))
+    name = path.stem if is_plain else path.name
+    if is_plain and folder == (root / PODS).resolve():
+        return name
+    if folder == root:
+        return f"./{name}"
+    return (folder.relative_to(root) if folder.is_relative_to(root) else folder).joinpath(name).as_posix()
 
 
 def _unknown(workspace: Workspace, text: str) -> UsageError:

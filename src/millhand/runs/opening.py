@@ -22,7 +22,6 @@ def open_pod(
     name: str,
     say: Say,
     *,
-    accept_host_key: bool = False,
     foresee: Foresee = lambda _: None,
 ) -> Pod:
     """The pod that ``--pod NAME`` means. Nothing is rented or dialled before it is first used.
@@ -31,7 +30,6 @@ def open_pod(
         workspace: The client's.
         name: A pod file, an ssh:// URL or ``local``.
         say: Is told what goes on.
-        accept_host_key: Take the key that an SSH host shows now, although another one is kept.
         foresee: Is asked with the pod file's name before it is rented: what that will cost. It may refuse.
 
     Raises:
@@ -43,7 +41,7 @@ def open_pod(
     if isinstance(spec, RunPodSpec):
         return _on_demand(workspace, pod_file, say, lambda: foresee(pod_file.name))
     if isinstance(spec, SshSpec):
-        return _over_ssh(workspace, pod_file, spec, say, accept_host_key=accept_host_key)
+        return _over_ssh(workspace, pod_file, spec, say)
     return LocalPod(workspace.root, spec.python) if spec.python else LocalPod(workspace.root)
 
 
@@ -54,9 +52,7 @@ def _on_demand(workspace: Workspace, pod_file: PodFile, say: Say, foresee: Calla
     return PodOnDemand(workspace, pod_file, open_account(workspace, tell=say), say, foresee)
 
 
-def _over_ssh(
-    workspace: Workspace, pod_file: PodFile, spec: SshSpec, say: Say, *, accept_host_key: bool
-) -> Pod:
+def _over_ssh(workspace: Workspace, pod_file: PodFile, spec: SshSpec, say: Say) -> Pod:
     from millhand.pods.ssh.address import Address
     from millhand.pods.ssh.pod import SshPod, open_ssh_pod
     from millhand.runs.remote import RemotePod
@@ -67,12 +63,11 @@ def _over_ssh(
     def reach() -> SshPod:
         return open_ssh_pod(
             workspace,
-            pod_file.name,
+            pod_file.host,
             lambda: address,
             folder=folder_there(workspace, pod_file),
             python=spec.python,
             tell=say,
-            accept_host_key=accept_host_key,
         )
 
     return RemotePod(workspace, pod_file, say, reach)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -318,4 +319,4 @@ def _pins(account: RunPod, pod_id: str, say: Say) -> tuple[str, ...]:
 
 def _file_name(owner: str) -> str:
     """The owner as the name of a lock file, on every system."""
-    return owner.replace(":", "=")
+    return re.sub(r"[^\w.-]", "=", owner)

@@ -292,7 +292,7 @@ def test_a_machine_that_stays_away_is_given_up_in_time_with_what_to_do(
         pod.run(Command(("true",)))
 
 
-def test_a_changed_host_key_stops_until_it_is_accepted(
+def test_a_changed_host_key_stops_until_the_old_one_is_forgotten(
     opened: Opener, sshd: Sshd, workspace: Workspace, told: list[str]
 ) -> None:
     pod = opened(lambda: sshd.address)
@@ -302,14 +302,12 @@ def test_a_changed_host_key_stops_until_it_is_accepted(
     sshd.restart(new_host_key=True)
     with pytest.raises(HostKeyError, match="has changed from") as caught:
         pod.run(Command(("true",)))
-    for part in (before, sshd.fingerprint, "--accept-host-key", "ssh-keygen -lf"):
+    for part in (before, sshd.fingerprint, "millhand hosts forget host", "ssh-keygen -lf"):
         assert part in str(caught.value)
-    assert opened(lambda: sshd.address, accept_host_key=True).folder
-    assert opened(lambda: sshd.address).folder
-    assert [sshd.fingerprint in text for text in told] == [False, True]
-    sshd.restart(new_host_key=True)
     assert forget(workspace.state / FILE_NAME, "host")
     assert opened(lambda: sshd.address).folder
+    assert opened(lambda: sshd.address).folder
+    assert [sshd.fingerprint in text for text in told] == [False, True]
 
 
 def test_a_pinned_key_is_the_only_one_and_is_not_kept(
@@ -321,9 +319,7 @@ def test_a_pinned_key_is_the_only_one_and_is_not_kept(
     assert not (workspace.state / FILE_NAME).exists()
     assert opened(lambda: sshd.address).folder  # known from here on
     with pytest.raises(HostKeyError, match="pinned are"):
-        opened(lambda: replace(sshd.address, fingerprints=(other,)), accept_host_key=True).run(
-            Command(("true",))
-        )
+        opened(lambda: replace(sshd.address, fingerprints=(other,))).run(Command(("true",)))
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
@@ -463,8 +459,9 @@ def test_any_login_shell_will_do_that_runs_a_command(
 
 
 def test_an_account_without_python_or_with_an_old_one_or_without_a_shell_says_so(
-    opened: Opener, sshd: Sshd, tmp_path: Path
+    opened: Opener, sshd: Sshd, workspace: Workspace, tmp_path: Path
 ) -> None:
+    known = workspace.state / FILE_NAME
     with pytest.raises(ConnectError, match=r"no nopython3[^$]*apt-get install python3"):
         opened(lambda: sshd.address, agent_python="nopython3").run(Command(("true",)))
     old = tmp_path / "old"
@@ -473,12 +470,14 @@ def test_an_account_without_python_or_with_an_old_one_or_without_a_shell_says_so
     with pytest.raises(ConnectError, match=r"Python 3\.6; Millhand needs 3\.8"):
         opened(lambda: sshd.address, agent_python=str(old)).run(Command(("true",)))
     with running_sshd(tmp_path / "closed", "ForceCommand echo This account is closed.; exit 1") as closed:
-        pod = opened(lambda: closed.address, accept_host_key=True)
+        forget(known, "host")
+        pod = opened(lambda: closed.address)
         with pytest.raises(ConnectError, match=r"lets nobody run a command[^$]*account is closed"):
             pod.run(Command(("true",)))
+    forget(known, "host")
     none = running_sshd(tmp_path / "none", "MaxSessions 0")
     with none as forwarder, pytest.raises(ConnectError, match="opens no session"):
-        opened(lambda: forwarder.address, accept_host_key=True).run(Command(("true",)))
+        opened(lambda: forwarder.address).run(Command(("true",)))
 
 
 # Tunnels and clients.

@@ -17,6 +17,7 @@ from millhand.pods.podfile import (
     parse_ssh_url,
     pod_names,
     read_pod_file,
+    ssh_url,
 )
 from millhand.workspace import Workspace
 
@@ -73,6 +74,32 @@ def test_a_path_is_read_from_the_current_folder_or_the_workspace(
     assert find_pod(workspace, "runpod/l4").path == path
     assert find_pod(workspace, str(path)).path == path
     assert find_pod(workspace, "../runpod/l4.yaml").name == "l4"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("runpod/l4.yaml", "l4"),
+        ("runpod/l4.yml", "runpod/l4.yml"),
+        ("runpod/l4.yaml.yaml", "runpod/l4.yaml.yaml"),
+        ("l4.yaml", "./l4"),
+        ("pods/l4.yaml", "pods/l4"),
+        ("../shared/l4.yaml", None),
+    ],
+)
+def test_a_pod_s_name_means_it_from_any_folder(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, place: str, name: str | None
+) -> None:
+    path = workspace.root / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(GOOD, encoding="utf-8")
+    found = find_pod(workspace, f"./{place}")
+    assert found.name == (name or (path.parent.resolve() / "l4").as_posix())
+    monkeypatch.chdir(workspace.configs)
+    again = find_pod(workspace, found.name)
+    assert again.path is not None
+    assert again.path.samefile(path)
+    assert again.name == found.name
 
 
 def test_local_needs_no_file_and_an_unknown_name_is_told_with_its_nearest(workspace: Workspace) -> None:
@@ -146,6 +173,30 @@ def test_an_ssh_url_is_a_pod(workspace: Workspace, url: str, spec: tuple[str, in
     found = find_pod(workspace, url).spec
     assert isinstance(found, SshSpec)
     assert (found.host, found.port, found.user, found.workspace) == spec
+
+
+def test_a_machine_has_one_host_key_whoever_works_where_on_it(workspace: Workspace) -> None:
+    write(workspace, "kind: ssh\nhost: gpu.lab\n", "box")
+    urls = ("ssh://kim@gpu.lab:2222/a", "ssh://lee@GPU.lab:2222/~/b")
+    assert {find_pod(workspace, url).host for url in urls} == {"gpu.lab-2222"}
+    assert len({find_pod(workspace, url).name for url in urls}) == 2
+    assert find_pod(workspace, "box").host == "box"
+
+
+FOLDERS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@given(
+    st.sampled_from(["gpu.lab", "10.0.0.7", "::1", "fe80::7"]),
+    st.integers(1, 65535),
+    st.text(st.characters(codec="utf-8")),
+    FOLDERS.map(lambda folder: folder.rstrip("/")).filter(lambda f: f and not f.startswith("/~")),
+)
+def test_a_url_of_what_was_read_means_the_same(host: str, port: int, user: str, folder: str) -> None:
+    spec = SshSpec(kind="ssh", host=host, port=port, user=user, workspace=folder)
+    read = parse_ssh_url(ssh_url(spec))
+    assert read.name == ssh_url(spec)
+    assert (read.spec, read.host) == (spec, f"{host}-{port}")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millhand.pods.ssh.faults import HostKeyError
-from millhand.pods.ssh.hostkeys import HostKey, KnownHosts, Pinned, forget, host_key
+from millhand.pods.ssh.hostkeys import HostKey, KnownHosts, Pinned, forget, host_key, kept_keys
 
 ONE, TWO = host_key("ssh-ed25519", b"one"), host_key("ssh-ed25519", b"two")
 
@@ -47,23 +47,23 @@ def test_the_first_key_is_kept_told_once_and_no_other_is_taken(tmp_path: Path) -
     assert hosts.known_type() == "ssh-ed25519"
     with pytest.raises(HostKeyError, match="has changed") as caught:
         hosts.check(TWO, "host:2222")
-    assert "--accept-host-key" in caught.value.mend
+    assert "`millhand hosts forget gpu`" in caught.value.mend
     hosts.check(ONE, "other:22")  # the pod's address may change
     KnownHosts(path, "other", told.append).check(TWO, "host:22")  # a pod, a key
     assert len(told) == 2
 
 
-def test_a_change_that_is_meant_is_accepted_and_kept(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_a_key_that_is_forgotten_makes_the_next_meeting_a_first_one(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts.json"
-    KnownHosts(path, "gpu", told.append).check(ONE, "host:22")
-    accepting = KnownHosts(path, "gpu", told.append, accept=True)
-    assert accepting.known_type() is None
-    accepting.check(TWO, "host:22")
-    KnownHosts(path, "gpu", told.append).check(TWO, "host:22")
+    hosts = KnownHosts(path, "gpu", lambda _: None)
+    hosts.check(ONE, "host:22")
+    assert kept_keys(path) == {"gpu": ONE}
     assert forget(path, "gpu")
     assert not forget(path, "gpu")
-    KnownHosts(path, "gpu", told.append).check(ONE, "host:22")
+    assert hosts.known_type() is None
+    hosts.check(TWO, "host:22")
+    with pytest.raises(HostKeyError, match="has changed"):
+        hosts.check(ONE, "host:22")
 
 
 def test_a_broken_file_trusts_nobody(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,17 +84,15 @@ class KnownHosts:
         path: The file of all pods' keys.
         pod: The pod's name; its host and port may change, its key may not.
         tell: Is told once of a key that is trusted anew.
-        accept: Take whatever key is shown and keep it: the user says that the change is meant.
     """
 
     path: Path
     pod: str
     tell: Callable[[str], None]
-    accept: bool = False
 
     def known_type(self) -> str | None:
         """The type of the kept key: a host that got a second key must not look like a changed one."""
-        kept = None if self.accept else _read(self.path).get(self.pod)
+        kept = _read(self.path).get(self.pod)
         return kept.type if kept else None
 
     def check(self, key: HostKey, place: str) -> None:
@@ -107,13 +106,22 @@ class KnownHosts:
             kept = keys.get(self.pod)
             if kept == key:
                 return
-            if kept is not None and not self.accept:
+            if kept is not None:
                 raise _changed(self.pod, place, kept, key)
             _write(self.path, {**keys, self.pod: key})
         self.tell(
             f"{place} shows the host key {key.fingerprint} ({key.type}). It is kept for pod {self.pod}; "
             "any other key will stop Millhand from now on."
         )
+
+
+def kept_keys(path: Path) -> dict[str, HostKey]:
+    """The keys that are kept, each under its pod's name.
+
+    Raises:
+        HostKeyError: The file cannot be read.
+    """
+    return _read(path)
 
 
 def forget(path: Path, pod: str) -> bool:
@@ -132,7 +140,8 @@ def _changed(pod: str, place: str, kept: HostKey, shown: HostKey) -> HostKeyErro
         f"{shown.fingerprint} ({shown.type}). Either the machine was set up anew, or somebody else answers "
         "in its place and would read all that is sent. Nothing was sent.",
         mend="Compare on the machine itself: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`. "
-        "If the change is meant: the same command with `--accept-host-key`.",
+        f"If the change is meant: `millhand hosts forget {shlex.quote(pod)}`, then the same command again, "
+        "which tells the key that it takes.",
     )
 
 

@@ -241,7 +241,6 @@ def open_ssh_pod(
     python: str,
     agent_python: str = "python3",
     tell: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
-    accept_host_key: bool = False,
     timing: Timing | None = None,
     patience: Patience | None = None,
 ) -> SshPod:
@@ -255,13 +254,12 @@ def open_ssh_pod(
         python: The interpreter there that holds the training environment.
         agent_python: Any Python >= 3.8 there; the training environment's may not be there yet.
         tell: Is told of a host's key that is trusted anew, of lost connections and of their end.
-        accept_host_key: Take the key that the host shows now, although another one is kept.
         timing: How soon a silent connection counts as broken.
         patience: How long to try to connect, at first and after a loss.
     """
 
     def trust(host: str) -> Trust:
-        return KnownHosts(workspace.state / FILE_NAME, host or name, tell, accept_host_key and not host)
+        return KnownHosts(workspace.state / FILE_NAME, host or name, tell)
 
     connection = Connection(
         name,
