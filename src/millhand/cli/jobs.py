@@ -13,7 +13,8 @@ from millhand.cli.output import json_option, print_facts, print_json, print_tabl
 
 if TYPE_CHECKING:
     from millhand.runs.follow import Followed
-    from millhand.runs.watching import JobRow, Stopped, Watched
+    from millhand.runs.job_rows import JobRow
+    from millhand.runs.watching import Stopped, Watched
 
 run_argument = click.argument("run", metavar="RUN")
 pod_option = click.option(
@@ -62,20 +63,25 @@ def ps(pod_name: str, as_json: bool) -> int:
     Nothing is rented for it. A pod that cannot be reached is said so, and the exit code is then 1.
     """
     from millhand.errors import MillhandError
-    from millhand.runs.watching import job_rows, places
+    from millhand.runs.job_rows import jobs_of
+    from millhand.runs.watching import places
     from millhand.workspace import find_workspace
 
     workspace = find_workspace()
     rows: list[JobRow] = []
-    missed = 0
+    missed: dict[str, MillhandError] = {}
     for place in [pod_name] if pod_name else places(workspace):
         try:
-            rows += job_rows(workspace, place, say)
+            found = jobs_of(workspace, place, say)
         except MillhandError as error:
             if pod_name:
                 raise
-            missed += 1
-            say(f"{place}: {error}")
+            missed[place] = error
+        else:
+            rows += found.rows
+            missed |= found.missed
+    for name, why in missed.items():
+        say(f"{name}: {why}")
     _show_jobs(rows, as_json=as_json)
     return 1 if missed else 0
 
@@ -89,8 +95,19 @@ def _show_jobs(rows: list[JobRow], *, as_json: bool) -> None:
         say("No job yet. Next: millhand train PROJECT")
     else:
         columns = ("job", "pod", "phase", "step", "since", "wrong")
-        table = [(r.job, r.pod, _phase(r), _steps(r), _when(r.since_s), in_words(r.faults)) for r in rows]
+        table = [
+            (r.job, where, _phase(r), _steps(r), _when(r.since_s), in_words(r.faults))
+            for r, where in zip(rows, _wheres(rows), strict=True)
+        ]
         print_table("", columns, table)
+
+
+def _wheres(rows: list[JobRow]) -> list[str]:
+    """The pod of each row; where a pod file has several that are rented, which of them it is."""
+    names: dict[str, set[str]] = {}
+    for row in rows:
+        names.setdefault(row.pod, set()).add(row.rented)
+    return [row.rented or f"one of {row.pod}" if len(names[row.pod]) > 1 else row.pod for row in rows]
 
 
 def _phase(row: JobRow) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from millhand.errors import UsageError
 from millhand.pods.base import Pod
 from millhand.pods.podfile import PodFile, RunPodSpec
-from millhand.pods.runpod.client import open_account
+from millhand.pods.runpod.client import RunPod, open_account
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.runs.arming import address_of
+from millhand.runs.billed import living
 from millhand.runs.pod_environment import look
-from millhand.runs.pod_ledger import open_pod_ledger
+from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.remote import RemotePod, Say
 from millhand.runs.renting import locate
 from millhand.runs.there import folder_there
@@ -30,13 +31,23 @@ def rented_there(workspace: Workspace, pod_file: PodFile, run: str, say: Say) ->
     Raises:
         UsageError: There is none.
     """
-    alive = [e for e in open_pod_ledger(workspace).entries(alive=True) if e.pod_file == pod_file.name]
-    mine = [e for e in alive if e.run == run] or [e for e in alive if not e.run] or ([] if run else alive)
+    mine = living(workspace, pod_file.name, run)
     if not mine:
-        mend = "What a run made is in the workspace, or on its volume: `millhand pods --all` lists pods."
-        raise UsageError(f"No pod of {pod_file.name} is rented now, so nothing runs there.", mend=mend)
-    account, name = open_account(workspace), mine[-1].name
-    python = pod_file.spec.python
+        raise none_rented(pod_file.name)
+    return there(workspace, pod_file, mine[-1], say)
+
+
+def none_rented(name: str) -> UsageError:
+    """No pod of the pod file is there."""
+    mend = "What a run made is in the workspace, or on its volume: `millhand pods --all` lists pods."
+    return UsageError(f"No pod of {name} is rented now, so nothing runs there.", mend=mend)
+
+
+def there(
+    workspace: Workspace, pod_file: PodFile, entry: PodEntry, say: Say, account: RunPod | None = None
+) -> RentedThere:
+    """One pod of the ledger; nothing is dialled before it is first asked something."""
+    account, name = account or open_account(workspace), entry.name
 
     def reach() -> SshPod:
         return open_ssh_pod(
@@ -44,7 +55,7 @@ def rented_there(workspace: Workspace, pod_file: PodFile, run: str, say: Say) ->
             name,
             lambda: address_of(locate(workspace, account, name, say)),
             folder=folder_there(workspace, pod_file),
-            python=python,
+            python=pod_file.spec.python,
             tell=say,
         )
 

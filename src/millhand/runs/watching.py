@@ -1,4 +1,4 @@
-"""Jobs looked at, listened to and ended from anywhere. Nothing here rents a pod or starts a job."""
+"""A run looked at, listened to and ended from anywhere. Nothing here rents a pod or starts a job."""
 
 from __future__ import annotations
 
@@ -23,21 +23,6 @@ from millhand.workspace import Workspace
 POLL_S = 0.3
 _TAIL_BYTES = 65536
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """One job of one pod; ``run`` is the run that it trains, if it does. ``since_s`` is the pod's clock."""
-
-    pod: str
-    job: str
-    run: str
-    phase: str
-    step: int | None
-    total_steps: int | None
-    since_s: float | None
-    exit_code: int | None
-    faults: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,31 +111,6 @@ def _rents(workspace: Workspace, name: str) -> bool:
         return isinstance(find_pod(workspace, name).spec, RunPodSpec)
     except MillhandError:  # its file is gone, and it with it
         return True
-
-
-def job_rows(workspace: Workspace, pod_name: str, say: Say) -> list[JobRow]:
-    """The jobs of a pod, the newest last.
-
-    Raises:
-        MillhandError: The pod cannot be reached.
-    """
-    runs = {job_name(run): run.name for run in open_ledger(workspace).runs()}
-    with reached(workspace, pod_name, say) as pod:
-        return [_row(pod_name, name, runs.get(name, ""), pod.attach(name).status()) for name in pod.jobs()]
-
-
-def _row(pod: str, name: str, run: str, status: JobStatus) -> JobRow:
-    return JobRow(
-        pod=pod,
-        job=name,
-        run=run,
-        phase=status.phase,
-        step=status.step,
-        total_steps=status.total_steps,
-        since_s=status.started_s,
-        exit_code=status.exit_code,
-        faults=status.faults,
-    )
 
 
 # --- listening and ending
