@@ -22,7 +22,7 @@ def steps(target: str, *variables: str) -> list[str]:
 
 def test_a_release_is_checked_trained_evaluated_and_pushed() -> None:
     assert steps("release", "CONFIG=qa", "TO=me/minwon") == [
-        "check qa",
+        "check qa --to me/minwon",
         "train qa --export",
         "evaluate qa",
         "push model qa --to me/minwon",
@@ -31,7 +31,7 @@ def test_a_release_is_checked_trained_evaluated_and_pushed() -> None:
 
 def test_a_release_from_a_pod_does_all_but_the_check_there() -> None:
     assert steps("release-remote", "CONFIG=qa", "TO=me/minwon", "POD=box") == [
-        "check qa",
+        "check qa --to me/minwon",
         "train qa --pod box",
         "export qa --pod box --there",
         "evaluate qa --pod box",
