@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from millhand.runs.follow import Followed
     from millhand.runs.job_rows import JobRow
     from millhand.runs.watching import Stopped, Watched
+    from millhand.workspace import Workspace
 
 run_argument = click.argument("run", metavar="RUN")
 pod_option = click.option(
@@ -63,6 +66,7 @@ def ps(pod_name: str, as_json: bool) -> int:
     Nothing is rented for it. A pod that cannot be reached is said so, and the exit code is then 1.
     """
     from millhand.errors import MillhandError
+    from millhand.pods.podfile import find_pod
     from millhand.runs.job_rows import jobs_of
     from millhand.runs.watching import places
     from millhand.workspace import find_workspace
@@ -70,20 +74,46 @@ def ps(pod_name: str, as_json: bool) -> int:
     workspace = find_workspace()
     rows: list[JobRow] = []
     missed: dict[str, MillhandError] = {}
-    for place in [pod_name] if pod_name else places(workspace):
-        try:
-            found = jobs_of(workspace, place, say)
-        except MillhandError as error:
-            if pod_name:
-                raise
-            missed[place] = error
-        else:
-            rows += found.rows
-            missed |= found.missed
-    for name, why in missed.items():
-        say(f"{name}: {why}")
-    _show_jobs(rows, as_json=as_json)
+    with _reminded(workspace, find_pod(workspace, pod_name).name if pod_name else ""):
+        for place in [pod_name] if pod_name else places(workspace):
+            try:
+                found = jobs_of(workspace, place, say)
+            except MillhandError as error:
+                if pod_name:
+                    raise
+                missed[place] = error
+            else:
+                rows += found.rows
+                missed |= found.missed
+        for name, why in missed.items():
+            say(f"{name}: {why}")
+        _show_jobs(rows, as_json=as_json)
     return 1 if missed else 0
+
+
+@contextmanager
+def _reminded(workspace: Workspace, pod_file: str = "", run: str = "") -> Iterator[None]:
+    """Say at the end, however it comes, which pods are billed on."""
+    from millhand.runs.billed import billed, billed_on
+
+    try:
+        yield
+    finally:
+        for entry in billed(workspace, pod_file, run):
+            say(billed_on(entry))
+
+
+@contextmanager
+def _looked_at(run: str, pod_name: str) -> Iterator[Watched]:
+    from millhand.runs.watching import watched
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    with (
+        watched(workspace, run, say, pod_name=pod_name) as watching,
+        _reminded(workspace, watching.pod.name, watching.run.name),
+    ):
+        yield watching
 
 
 def _show_jobs(rows: list[JobRow], *, as_json: bool) -> None:
@@ -134,14 +164,13 @@ def attach(run: str, pod_name: str, as_json: bool) -> int:
     """
     from millhand.cli.watch import TrainingBar
     from millhand.runs.follow import follow
-    from millhand.runs.watching import watched
-    from millhand.workspace import find_workspace
 
-    with watched(find_workspace(), run, say, pod_name=pod_name) as watching, TrainingBar() as bar:
-        status = watching.handle.status()
-        bar.note(f"Run {watching.run.name} on {watching.pod.name}: {status.phase}{_since(status.started_s)}.")
-        followed = follow(watching.handle, watching.run.output_dir, bar, detaches=True)
-    return _show_end(watching, followed, as_json=as_json)
+    with _looked_at(run, pod_name) as watching:
+        with TrainingBar() as bar:
+            status, where = watching.handle.status(), f"{watching.run.name} on {watching.pod.name}"
+            bar.note(f"Run {where}: {status.phase}{_since(status.started_s)}.")
+            followed = follow(watching.handle, watching.run.output_dir, bar, detaches=True)
+        return _show_end(watching, followed, as_json=as_json)
 
 
 def _since(seconds: float | None) -> str:
@@ -189,12 +218,11 @@ def _show_end(watching: Watched, followed: Followed, *, as_json: bool) -> int:
 def logs(run: str, follow: bool, tail: int | None, pod_name: str, as_json: bool) -> None:
     """Show what a run printed, both streams, as it is."""
     from millhand.errors import UsageError
-    from millhand.runs.watching import last_lines, stream, watched
-    from millhand.workspace import find_workspace
+    from millhand.runs.watching import last_lines, stream
 
     if follow and as_json:
         raise UsageError("--json is one document, and --follow has no end.", mend="Give one of them.")
-    with watched(find_workspace(), run, say, pod_name=pod_name) as watching:
+    with _looked_at(run, pod_name) as watching:
         handle = watching.handle
         if handle.status().phase == "absent":
             raise UsageError(f"Run {watching.run.name} has printed nothing on {watching.pod.name}.")
@@ -221,16 +249,17 @@ def _show_log(watching: Watched, said: bytes) -> None:
 @pod_option
 @json_option
 def stop(run: str, grace_s: float | None, pod_name: str, as_json: bool) -> None:
-    """Have a run save a checkpoint after its current step and end. `millhand resume` goes on from there."""
+    """Have a run save a checkpoint after its current step and end. `millhand resume` goes on from there.
+
+    A pod that was rented stays, and is billed: `millhand down` ends it.
+    """
     from millhand.runs.follow import STOP_GRACE_S
     from millhand.runs.watching import stop as end
-    from millhand.runs.watching import watched
-    from millhand.workspace import find_workspace
 
-    with watched(find_workspace(), run, say, pod_name=pod_name) as watching:
+    with _looked_at(run, pod_name) as watching:
         say(f"Stopping {watching.run.name} on {watching.pod.name}: it saves after the current step.")
         stopped = end(watching, STOP_GRACE_S if grace_s is None else grace_s)
-    _show_stop(watching, stopped, as_json=as_json)
+        _show_stop(watching, stopped, as_json=as_json)
 
 
 def _show_stop(watching: Watched, stopped: Stopped, *, as_json: bool) -> None:
@@ -245,12 +274,19 @@ def _show_stop(watching: Watched, stopped: Stopped, *, as_json: bool) -> None:
         "finished": stopped.finished,
     }
     if as_json:
-        print_json(answer)
+        print_json({**answer, "billed": _still_billed(watching)})
     else:
         print_facts({name.replace("_", " "): value for name, value in answer.items() if value is not None})
     from millhand.runs.places import again
 
     say(f"Next: {again(run)}" if stopped.finished else f"Next: millhand resume {run.name}")
+
+
+def _still_billed(watching: Watched) -> list[dict[str, object]]:
+    from millhand.runs.billed import billed
+
+    entries = billed(watching.workspace, watching.pod.name, watching.run.name)
+    return [{"pod": entry.name, "usd_per_hour": entry.hourly_usd} for entry in entries]
 
 
 @click.command(epilog=RESUME_EPILOG)
