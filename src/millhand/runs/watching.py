@@ -100,17 +100,23 @@ def watched(workspace: Workspace, name: str, say: Say, *, pod_name: str = "") ->
 
 def places(workspace: Workspace) -> list[str]:
     """Where something of this workspace may run: this machine, and the pods of runs that are not done."""
-    ledger, rented = open_ledger(workspace), open_pod_ledger(workspace).entries(alive=True)
-    open_runs = [run.pod for run in ledger.runs() if not ledger.done(run.name, VERIFIED)]
-    boxes = [name for name in open_runs if name != LocalPod.name and not _rents(workspace, name)]
-    return [LocalPod.name, *dict.fromkeys([*boxes, *(entry.pod_file for entry in rented)])]
+    ledger, entries = open_ledger(workspace), open_pod_ledger(workspace).entries()
+    open_runs = [run.pod for run in ledger.runs() if run.pod != LocalPod.name and _may_run(ledger, run)]
+    boxes = [name for name in open_runs if not _rents(workspace, name, {e.pod_file for e in entries})]
+    return [LocalPod.name, *dict.fromkeys([*boxes, *(e.pod_file for e in entries if not e.over)])]
 
 
-def _rents(workspace: Workspace, name: str) -> bool:
+def _may_run(ledger: Ledger, run: Run) -> bool:
+    marks = {mark.name: mark for mark in ledger.steps(run.name)}
+    return "train" in marks and (VERIFIED not in marks or marks[VERIFIED].done_s is None)
+
+
+def _rents(workspace: Workspace, name: str, rented: set[str]) -> bool:
+    """Whether its pods stand in the ledger of pods, if there are any; of a file that is gone, if any did."""
     try:
         return isinstance(find_pod(workspace, name).spec, RunPodSpec)
-    except MillhandError:  # its file is gone, and it with it
-        return True
+    except MillhandError:
+        return name in rented
 
 
 # --- listening and ending
