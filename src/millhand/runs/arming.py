@@ -9,11 +9,16 @@ import msgspec
 from millhand.errors import MillhandError
 from millhand.pods.lease import LeaseState, PodLease
 from millhand.pods.ssh.address import Address
+from millhand.pods.ssh.connection import Patience
 from millhand.pods.ssh.pod import open_ssh_pod
 from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.release import Releaser
 from millhand.runs.renting import RentedPod
 from millhand.workspace import Workspace
+
+# A pod that is said to run may not have its sshd up yet: the image's start script comes to that by and by.
+NEW_POD = Patience(first_s=120.0)
+_ENDED = "The pod was ended: nobody could see that its lease is held. The same command rents another."
 
 
 def address_of(pod: RentedPod) -> Address:
@@ -33,17 +38,24 @@ def arm(workspace: Workspace, pod: RentedPod, *, folder: str, releaser: Releaser
     """See that the pod's keeper holds its lease. A pod on which nothing was done yet is ended if none does.
 
     Raises:
-        MillhandError: The lease is not held, or the pod cannot be connected to.
+        MillhandError: The lease is not held, or the pod cannot be connected to in :data:`NEW_POD`'s time.
     """
     ssh = open_ssh_pod(
-        workspace, pod.name, lambda: address_of(pod), folder=folder, python="python3", tell=releaser.say
+        workspace,
+        pod.name,
+        lambda: address_of(pod),
+        folder=folder,
+        python="python3",
+        tell=releaser.say,
+        patience=NEW_POD,
     )
     try:
         state = _held(PodLease(ssh, pod.entry.pod_id, pod.terms), pod.entry, releaser)
-    except MillhandError:
+    except MillhandError as error:
         if not pod.entry.armed:
             releaser.say("Its lease is not held: the pod is ended.")
             releaser.release(pod.entry, lose=True, why="its lease could not be armed")
+            error.mend = _ENDED
         raise
     finally:
         ssh.close()

@@ -21,7 +21,7 @@ from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.pods.sync.report import Progress, Report
 from millhand.pods.sync.transfer import Choice
-from millhand.runs.arming import address_of, arm
+from millhand.runs.arming import NEW_POD, address_of, arm
 from millhand.runs.finished import training_job
 from millhand.runs.moving import Way
 from millhand.runs.pod_ledger import PodEntry, PodLedger, open_pod_ledger
@@ -127,7 +127,15 @@ class PodOnDemand(RemotePod):
         self._say(f"Connecting to {place.name}.")
         arm(self._workspace, place, folder=folder, releaser=self._releaser)
         python, address = renting.spec.python, self._address(place)
-        ssh = open_ssh_pod(self._workspace, place.name, address, folder=folder, python=python, tell=self._say)
+        ssh = open_ssh_pod(
+            self._workspace,
+            place.name,
+            address,
+            folder=folder,
+            python=python,
+            tell=self._say,
+            patience=NEW_POD,
+        )
         self._lease = PodLease(ssh, place.entry.pod_id, place.terms)
         return ssh
 

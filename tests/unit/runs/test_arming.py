@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+import tenacity
 
 from millhand.errors import MillhandError
 from millhand.pods.lease import LeaseState
+from millhand.pods.ssh import connection
+from millhand.pods.ssh.faults import UnreachableError
+from millhand.pods.ssh.pod import SshPod
 from millhand.runs import arming
 from millhand.runs.release import Releaser
 from millhand.runs.renting import RentedPod
@@ -35,14 +41,46 @@ class Lease:
         return self.order({"hours": hours, "spend_usd": spend_usd})
 
 
+class Sshd:
+    """What is dialled: nobody answers the first ``silent`` times. Pauses turn its clock and take no time."""
+
+    def __init__(self, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.silent, self.asked, self.waited_s = silent, 0, 0.0
+        monkeypatch.setattr(connection, "dial", self.dial)
+        monkeypatch.setattr(tenacity, "sleep_using_event", lambda _: self.wait)
+        monkeypatch.setattr(tenacity, "time", SimpleNamespace(monotonic=lambda: self.waited_s))
+
+    def dial(self, *_: object) -> Sshd:
+        self.asked += 1
+        if self.asked <= self.silent:
+            raise UnreachableError("127.0.0.1 cannot be reached: Connection refused.")
+        return self
+
+    def wait(self, seconds: float) -> None:
+        self.waited_s += seconds
+
+    def is_active(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
 def arm(
     workspace: Workspace,
     pod: RentedPod,
     releaser: Releaser,
     lease: Lease,
     monkeypatch: pytest.MonkeyPatch,
+    *,
+    dials: bool = False,
 ) -> None:
-    monkeypatch.setattr(arming, "PodLease", lambda *_: lease)
+    def made(ssh: SshPod, *_: object) -> Lease:
+        if dials:
+            ssh.connection.transport()
+        return lease
+
+    monkeypatch.setattr(arming, "PodLease", made)
     arming.arm(workspace, pod, folder="/x", releaser=releaser)
 
 
@@ -91,3 +129,31 @@ def test_a_pod_is_ended_if_its_lease_was_never_held(
     with pytest.raises(MillhandError, match="cannot be armed"):
         arm(workspace, pod, releaser, Lease(LeaseState()), monkeypatch)
     assert len(fake.pods) == before
+
+
+@pytest.mark.parametrize("silent", [0, 3])
+def test_a_pod_whose_sshd_answers_late_is_waited_for(
+    workspace: Workspace,
+    rent: Rent,
+    releaser: Releaser,
+    fake: FakeRunPod,
+    monkeypatch: pytest.MonkeyPatch,
+    silent: int,
+) -> None:
+    pod, sshd = rent("qa-1"), Sshd(silent, monkeypatch)
+    arm(workspace, pod, releaser, Lease(LeaseState(armed=True)), monkeypatch, dials=True)
+    assert sshd.asked == silent + 1
+    entry = releaser.ledger.find(pod.name)
+    assert entry is not None
+    assert entry.armed
+    assert pod.entry.pod_id in fake.pods
+
+
+def test_a_pod_whose_sshd_never_answers_is_ended(
+    workspace: Workspace, rent: Rent, releaser: Releaser, fake: FakeRunPod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod, sshd = rent("qa-1"), Sshd(10**9, monkeypatch)
+    with pytest.raises(UnreachableError, match=r"Connection refused\.\nThe pod was ended"):
+        arm(workspace, pod, releaser, Lease(LeaseState(armed=True)), monkeypatch, dials=True)
+    assert sshd.waited_s >= arming.NEW_POD.first_s
+    assert not fake.pods

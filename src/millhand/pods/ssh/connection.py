@@ -229,4 +229,4 @@ class _Attempts:
 
     def connected(self) -> None:
         if self._told:
-            self._connection.tell(f"Connected to {self._connection.name} again.")
+            self._connection.tell(f"Connected to {self._connection.name}{' again' if self._again else ''}.")
