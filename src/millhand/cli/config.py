@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from millhand.cli.group import Group
 from millhand.cli.output import json_option, print_facts, print_json, print_table, say, show_findings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from millhand.workspace import Workspace
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Write LLaMA-Factory's configurations from presets."""
 

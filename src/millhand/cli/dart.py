@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from millhand.cli.group import Group
 from millhand.cli.output import json_option, print_json, say, show_findings
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ _OUT = "dart"
 
 
 @click.group(
+    cls=Group,
     epilog="""\b
 Examples:
   millhand dart fetch --corp 삼성전자 --years 2023 --reports annual
-  millhand dart build dart --out dart"""
+  millhand dart build dart --out dart""",
 )
 def dart() -> None:
     """Fetch DART filings; make Markdown, sentences and chunks of them."""

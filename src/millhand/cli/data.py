@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from millhand.cli import data_build, data_report, data_review
+from millhand.cli.group import Group
 from millhand.cli.output import (
     ask_first,
     json_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _BAR_WIDTH = 40
 
 
-@click.group(epilog="\b\nExamples:\n  millhand data add qa.xlsx\n  millhand data show qa")
+@click.group(cls=Group, epilog="\b\nExamples:\n  millhand data add qa.xlsx\n  millhand data show qa")
 def data() -> None:
     """Make datasets of tables and documents; list, show and remove them."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from millhand.cli.group import Group
 from millhand.cli.output import json_option, print_json, say, show_findings
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _FINDINGS = 3  # the exit code
 
 
-@click.group(epilog="\b\nExamples:\n  millhand docs read manual.pdf --out docs/text")
+@click.group(cls=Group, epilog="\b\nExamples:\n  millhand docs read manual.pdf --out docs/text")
 def docs() -> None:
     """Read documents: PDF, DART filings, HTML, Markdown, text, spreadsheets."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from millhand.cli.group import Group
 from millhand.cli.output import json_option, print_json, say
 
 EPILOG = """\b
@@ -16,7 +17,7 @@ Examples:
   millhand hosts forget ssh://kim@gpu.lab:2222/data"""
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Group, epilog=EPILOG)
 def hosts() -> None:
     """The host keys of machines: each was trusted at the first meeting, and no other is taken since."""
 

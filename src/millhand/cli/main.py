@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "install": ("millhand.cli.install:install", "Bring the training stack into this environment."),
     "docs": ("millhand.cli.docs:docs", "Read documents: PDF, DART filings, HTML, Markdown, spreadsheets."),
     "dart": ("millhand.cli.dart:dart", "Fetch DART filings; make documents, sentences and chunks of them."),
-    "data": ("millhand.cli.data:data", "Make datasets of spreadsheets, CSV, JSON and parquet."),
+    "data": ("millhand.cli.data:data", "Make datasets of tables and documents."),
     "config": ("millhand.cli.config:config", "Write LLaMA-Factory's configurations from presets."),
     "check": ("millhand.cli.check:check", "Find what would make a run fail, before it starts."),
     "plan": ("millhand.cli.plan:plan", "Estimate memory, time and price on each GPU, before renting one."),
@@ -76,6 +76,17 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the one that was likely meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from millhand.text.normal import did_you_mean
+
+            ctx.fail(f"No such command {name!r}. {did_you_mean(name, COMMANDS)}".rstrip())
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their help, importing none of them."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from millhand.cli.group import Group
 from millhand.cli.output import json_option, print_facts, print_json, say
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from millhand.workspace import Workspace
 
 
-@click.group()
+@click.group(cls=Group)
 def model() -> None:
     """Make models that training starts from."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from millhand.cli.group import Group
 from millhand.cli.output import json_option, print_facts, print_json, say
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _options(command: F) -> F:
     return command
 
 
-@click.group(epilog=_EPILOG)
+@click.group(cls=Group, epilog=_EPILOG)
 def pull() -> None:
     """Fetch a model or a dataset from the Hugging Face Hub, and compare every file with the Hub's listing.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from millhand.cli.group import Group
 from millhand.cli.output import ask_first, json_option, print_facts, print_json, say, show_findings
 from millhand.cli.place import open_pod, pod_option
 
@@ -47,7 +48,7 @@ def _options(command: F) -> F:
     return command
 
 
-@click.group(epilog=_EPILOG)
+@click.group(cls=Group, epilog=_EPILOG)
 def push() -> None:
     """Publish a model or a dataset on the Hugging Face Hub, with its card; private unless you say otherwise.
 

@@ -25,10 +25,15 @@ def commands(context: click.Context) -> Iterator[click.Context]:
                 yield from commands(_context(child, name, context))
 
 
+def root_context() -> click.Context:
+    """The context of ``millhand`` itself."""
+    return _context(millhand, "millhand", None)
+
+
 def reference() -> str:
     """The whole reference as Markdown."""
     parts = ["# Commands\n\nMade by `make docs` from each command's `--help`."]
-    for context in commands(_context(millhand, "millhand", None)):
+    for context in commands(root_context()):
         parts.append(f"## {context.command_path}\n\n```text\n{context.get_help().rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
 

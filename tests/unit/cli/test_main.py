@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from millhand.cli.main import COMMANDS
-from millhand.cli.reference import reference
+from millhand.cli.reference import commands, reference, root_context
 from tests.conftest import Millhand
 
 HEAVY = (
@@ -45,6 +46,19 @@ def test_each_command_is_there_and_shows_examples(name: str, millhand: Millhand)
 def test_the_reference_in_docs_is_the_help_of_today() -> None:
     committed = (Path(__file__).parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
     assert committed == reference(), "write it anew: make docs"
+
+
+def test_no_sentence_is_cut_off_in_a_list_of_commands() -> None:
+    for context in commands(root_context()):
+        if isinstance(context.command, click.Group):
+            assert "..." not in context.command.get_help(context).partition("Commands:")[2]
+
+
+def test_a_slip_of_the_pen_is_answered_with_the_command_that_was_meant(millhand: Millhand) -> None:
+    result = millhand("trian")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such command 'trian'. Did you mean 'train'?" in result.stderr
+    assert "Did you mean" not in millhand("xxxxxxxx").stderr
 
 
 def test_wrong_usage_ends_with_2_and_says_so_on_stderr(millhand: Millhand) -> None:
