@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +67,25 @@ def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
         _tell(renting.spec, plan)
         if plan.candidates and not yes:
             ask_first("Rent it?")
-    rented = renting.rent(make=True)
-    arm(
-        renting.workspace,
-        rented,
-        folder=renting.workspace_there,
-        releaser=Releaser(renting.account, renting.ledger, say),
-    )
+    releaser = Releaser(renting.account, renting.ledger, say)
+    with _reminded(renting):
+        rented = renting.rent(make=True)
+        arm(renting.workspace, rented, folder=renting.workspace_there, releaser=releaser)
     _show_pod(rented, as_json=as_json)
+
+
+@contextmanager
+def _reminded(renting: Renting) -> Iterator[None]:
+    """Say what is billed on where the wait for a pod is broken off, with Ctrl-C too."""
+    from millhand.runs.billed import billed, billed_on
+
+    try:
+        yield
+    except BaseException:
+        for entry in billed(renting.workspace, renting.pod_file.name):
+            if entry.owner == renting.owner:
+                say(billed_on(entry))
+        raise
 
 
 @click.command(epilog=DOWN_EPILOG)

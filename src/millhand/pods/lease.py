@@ -28,6 +28,7 @@ MODULES = (
 ENTRY = "sys.exit(millhand.pods.keeper.main())"
 _PROGRAM = "MILLHAND_KEEPER"
 _ANSWER_S = 60.0
+_SHOWN = 200
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +173,14 @@ class PodLease:
         self._run("delivered", *([job] if job else []))
 
     def _asked(self, *words: str) -> LeaseState:
-        return msgspec.json.decode(self._run(*words), type=LeaseState)
+        said = self._run(*words)
+        try:
+            return msgspec.json.decode(said, type=LeaseState)
+        except msgspec.DecodeError as error:
+            raise MillhandError(
+                f"The pod's keeper did not answer with the state of a lease, but {said[:_SHOWN]!r}.",
+                mend=_MEND,
+            ) from error
 
     def _run(self, *words: str) -> str:
         command = Command((*stdin_boot_argv(self._python), *words), env=self._env)

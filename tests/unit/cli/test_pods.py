@@ -64,6 +64,25 @@ def test_up_asks_rents_and_is_repeated_without_a_second_pod(
     assert "`millhand down l4`" in shown.stderr
 
 
+def test_a_wait_that_is_broken_off_says_what_is_billed_on(
+    pod_file: Path,
+    fake: FakeRunPod,
+    millhand: Millhand,
+    volume: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("millhand.runs.arming.arm", interrupted)
+    broken_off = millhand("up", "l4", "--yes")
+    (pod,) = fake.pods.values()
+    assert broken_off.exit_code == 130
+    assert (
+        f"{pod.name} is billed on at $0.44 an hour: `millhand down {pod.name}` ends it" in broken_off.stderr
+    )
+
+
 def test_the_life_of_a_pod_on_the_command_line(
     pod_file: Path, fake: FakeRunPod, millhand: Millhand, volume: dict[str, Any]
 ) -> None:

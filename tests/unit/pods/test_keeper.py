@@ -388,6 +388,16 @@ def test_a_lease_that_nobody_could_end_is_not_armed(tenant: Tenant) -> None:
     tenant.pids.add(lease.state().pid or 0)
 
 
+@pytest.mark.parametrize("said", ["", "Welcome!", '{"armed": "perhaps"}'])
+def test_what_is_no_state_of_a_lease_is_an_error(tenant: Tenant, said: str) -> None:
+    python = tenant.root / "python"
+    python.write_text(f"#!/bin/sh\necho '{said}'\n")
+    python.chmod(0o755)
+    with pytest.raises(MillhandError, match="did not answer with the state of a lease") as caught:
+        PodLease(tenant.pod, tenant.id, Terms(hours=1), python=str(python)).arm()
+    assert "millhand down" in caught.value.mend
+
+
 def test_the_key_goes_to_the_api_alone(tenant: Tenant, api: Api) -> None:
     api.script = [307, 204]
     lease = tenant.arm(hours=2 * HOUR)
