@@ -33,8 +33,11 @@ def open_releaser() -> Releaser:
 def pods(all_: bool, as_json: bool) -> None:
     """List the pods that this workspace has rented. No other pod of the account is shown or touched."""
     from millhand.runs.standing import standing
+    from millhand.runs.tidy import tidy
 
-    rows = standing(open_releaser(), everything=all_)
+    releaser = open_releaser()
+    tidy(releaser)
+    rows = standing(releaser, everything=all_)
     if as_json:
         print_json(rows)
         return
@@ -55,8 +58,10 @@ def pods(all_: bool, as_json: bool) -> None:
 def cost(run: str, as_json: bool) -> None:
     """Show what pods cost (or a RUN's, or a pod file's): expected, by the ledger, and billed by RunPod."""
     from millhand.runs.spend import reconcile
+    from millhand.runs.tidy import tidy
 
     releaser = open_releaser()
+    tidy(releaser)
     rows = reconcile(releaser.account, releaser.ledger, run)
     if as_json:
         print_json(rows)
@@ -88,22 +93,27 @@ def cost(run: str, as_json: bool) -> None:
 @click.command(epilog="\b\nExamples:\n  millhand reap\n  millhand reap --dry-run")
 @click.option("--dry-run", is_flag=True, help="Say what is due, end nothing.")
 @json_option
-def reap(dry_run: bool, as_json: bool) -> None:
+@click.pass_context
+def reap(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     """End the pods of this workspace that should be over: their lease, their run or their release is.
 
     Each pod holds its lease itself; this looks again. A pod that is not in the ledger is never touched.
+    The exit code is 1 where one could not be ended, or not be looked at.
     """
     from millhand.runs.reap import reap as end_what_is_due
 
     done = end_what_is_due(open_releaser(), dry=dry_run)
+    left = [one for one in done if one.left]
     if as_json:
         print_json(done)
-        return
-    if not done:
+    elif done:
+        columns = ("pod", "done", "why", "spent $")
+        print_table("", columns, [(r.pod, r.action, r.why, f"{r.spent_usd:.2f}") for r in done])
+    else:
         say("Nothing is due.")
-        return
-    columns = ("pod", "done", "why", "spent $")
-    print_table("", columns, [(r.pod, r.action, r.why, f"{r.spent_usd:.2f}") for r in done])
+    if left:
+        say(f"{len(left)} may be billed on: repeat `millhand reap`, or look at https://console.runpod.io.")
+        ctx.exit(1)
 
 
 def _short(gpu: str) -> str:

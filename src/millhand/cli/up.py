@@ -56,18 +56,21 @@ def up(pod: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """
     from millhand.runs.arming import arm
     from millhand.runs.release import Releaser
+    from millhand.runs.tidy import tidy
 
     renting = _renting(pod)
+    releaser = Releaser(renting.account, renting.ledger, say)
+    if not dry_run:
+        tidy(releaser, renting.owner)
     there = None if dry_run else renting.there()
     if there is None:
         plan = renting.plan()
         if dry_run:
             _show_plan(renting.spec, plan, as_json=as_json)
             return
-        _tell(renting.spec, plan)
+        tell_plan(renting.spec, plan)
         if plan.candidates and not yes:
             ask_first("Rent it?")
-    releaser = Releaser(renting.account, renting.ledger, say)
     with _reminded(renting):
         rented = renting.rent(make=True)
         arm(renting.workspace, rented, folder=renting.workspace_there, releaser=releaser)
@@ -186,7 +189,7 @@ def _limits(spec: RunPodSpec, plan: Prospect) -> list[str]:
     return lines
 
 
-def _tell(spec: RunPodSpec, plan: Prospect) -> None:
+def tell_plan(spec: RunPodSpec, plan: Prospect) -> None:
     """The plan in a few lines."""
     for candidate in plan.candidates[:3]:
         say(f"{candidate.shown}: ${candidate.usd_per_hour:.2f} an hour ({candidate.stock.lower()} stock)")

@@ -75,6 +75,7 @@ def _held(lease: PodLease, entry: PodEntry, releaser: Releaser) -> LeaseState:
         # the spend limit is held at the price that is billed, not the shown one
         state = lease.order({"usd_per_hour": entry.billed_usd_per_hour})
     if state.revived:
+        releaser.ledger.spent(entry.name, state.spent_usd)
         spend = None if terms.spend_usd is None else state.spent_usd + terms.spend_usd
         state = lease.extend(hours=terms.hours, spend_usd=spend)
         deadline = releaser.account.server_time_s() + terms.hours * 3600

@@ -6,6 +6,7 @@ whose whole name is not in here. It lies in the same SQLite file as the runs; ea
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,9 @@ from millhand.pods.runpod.models import PodState
 from millhand.workspace import Workspace
 
 State: TypeAlias = Literal["intended", "rented", "ready", "ending", "stopped", "refused", "ended"]
+Spans: TypeAlias = tuple[tuple[float, float | None], ...]
 OVER = ("refused", "ended")
+_STEP_S = 30.0  # a clock that is set right by so much is no clock that was set back
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pod (
     name TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, intended_s REAL NOT NULL,
@@ -38,7 +41,8 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     ``billed_usd_per_hour`` what the API says. ``spans`` are the times in which it ran. ``armed``: its keeper
     was once seen to hold its lease. ``safe``: what it made is verified elsewhere. ``why`` says why it was
     refused or ended. ``estimate_usd`` is what the plan expected of the whole run, ``bill_usd`` what was
-    billed when last asked. ``key_mark`` tells the key that it was rented with from others.
+    billed when last asked. ``key_mark`` tells the key that it was rented with from others. ``vanished``:
+    nobody ended it that is known of, the API just did not have it any more.
     """
 
     name: str
@@ -61,10 +65,11 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     rented_s: float | None = None
     ready_s: float | None = None
     ended_s: float | None = None
-    spans: tuple[tuple[float, float | None], ...] = ()
+    spans: Spans = ()
     armed: bool = False
     safe: bool = False
     why: str = ""
+    vanished: bool = False
 
     @property
     def over(self) -> bool:
@@ -80,6 +85,23 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     def hourly_usd(self) -> float:
         """What it costs an hour: the API's word, before it came ours."""
         return self.billed_usd_per_hour or self.usd_per_hour
+
+    @property
+    def asked_s(self) -> float | None:
+        """When it was asked for, by the API's clock."""
+        deadline = self.terms.deadline_epoch_s
+        return None if deadline is None else deadline - self.terms.hours * 3600
+
+    @property
+    def begun_s(self) -> float:
+        """When it was last asked for or started, by the API's clock."""
+        return self.spans[-1][0] if self.spans else self.asked_s or 0.0
+
+    @property
+    def quiet_s(self) -> float:
+        """How long no client has worked on it, by this machine's clock: endless if that was set back."""
+        age_s = time.time() - self.touched_s
+        return age_s if age_s > -_STEP_S else math.inf
 
 
 class PodLedger:
@@ -117,8 +139,11 @@ class PodLedger:
             row = (entry.name, entry.owner, entry.state, entry.touched_s, _dump(entry))
             db.execute("INSERT INTO pod VALUES (?, ?, ?, ?, ?)", row)
 
-    def change(self, name: str, change: Callable[[PodEntry], PodEntry]) -> PodEntry:
+    def change(self, name: str, change: Callable[[PodEntry], PodEntry], *, touch: bool = True) -> PodEntry:
         """Replace an entry by what ``change`` makes of it; two clients do so one after the other.
+
+        Args:
+            touch: Whether that shows that a client works on the pod.
 
         Raises:
             KeyError: There is none.
@@ -129,14 +154,15 @@ class PodLedger:
             if row is None:
                 raise KeyError(name)
             entry = change(msgspec.json.decode(row[0], type=PodEntry))
-            entry = msgspec.structs.replace(entry, touched_s=time.time())
+            if touch:
+                entry = msgspec.structs.replace(entry, touched_s=time.time())
             values = (entry.state, _dump(entry), name)
             db.execute("UPDATE pod SET state = ?, entry = ? WHERE name = ?", values)
             db.execute("COMMIT")
         return entry
 
     def set(self, name: str, **fields: object) -> PodEntry:
-        """Replace fields of an entry."""
+        """Replace fields of an entry; without any, note that a client works on it."""
         return self.change(name, lambda entry: msgspec.structs.replace(entry, **fields))
 
     def ready(self, name: str, pod: PodState, now_s: float) -> PodEntry:
@@ -148,21 +174,43 @@ class PodLedger:
 
         return self.change(name, change)
 
-    def rented(self, name: str, pod: PodState, now_s: float) -> PodEntry:
+    def rented(self, name: str, pod: PodState, now_s: float, *, touch: bool = True) -> PodEntry:
         """It is there."""
-        return self.change(name, lambda entry: _adopted(entry, pod, now_s))
+        return self.change(name, lambda entry: _adopted(entry, pod, now_s), touch=touch)
 
     def paused(self, name: str, now_s: float) -> PodEntry:
-        """It was stopped: its disk is kept and billed."""
-        return self.change(name, lambda entry: _closed(entry, "stopped", now_s))
+        """It was stopped: its disk is kept and billed. One that is to be ended still is."""
 
-    def ended(self, name: str, now_s: float, why: str = "") -> PodEntry:
+        def change(entry: PodEntry) -> PodEntry:
+            return _closed(entry, "ending" if entry.state == "ending" else "stopped", now_s)
+
+        return self.change(name, change, touch=False)
+
+    def ended(self, name: str, now_s: float, why: str = "", *, vanished: bool = False) -> PodEntry:
         """It is gone."""
 
         def change(entry: PodEntry) -> PodEntry:
-            return msgspec.structs.replace(_closed(entry, "ended", now_s), why=entry.why or why)
+            closed = _closed(entry, "ended", now_s)
+            return msgspec.structs.replace(closed, why=entry.why or why, vanished=vanished)
 
         return self.change(name, change)
+
+    def back(self, name: str, pod: PodState, now_s: float) -> PodEntry:
+        """It was held to be gone and is there: it ran, and was billed, all the time."""
+
+        def change(entry: PodEntry) -> PodEntry:
+            alive = msgspec.structs.replace(entry, ended_s=None, why="", vanished=False)
+            if pod.status == "EXITED":
+                return msgspec.structs.replace(alive, state="stopped")
+            spans = _reopened(entry.spans, entry.ended_s)
+            state: State = "rented" if entry.ready_s is None else "ready"
+            return _adopted(msgspec.structs.replace(alive, state=state, spans=spans), pod, now_s)
+
+        return self.change(name, change, touch=False)
+
+    def spent(self, name: str, usd: float) -> PodEntry:
+        """What it cost until it was stopped, by its keeper: where that is less, it was stopped earlier."""
+        return self.change(name, lambda entry: _shortened(entry, usd))
 
 
 class OwnersBook:
@@ -226,16 +274,20 @@ def open_pod_ledger(workspace: Workspace) -> PodLedger:
 
 
 def _adopted(entry: PodEntry, pod: PodState, now_s: float) -> PodEntry:
-    """The entry with what the API says of the pod; a span of use begins if none is open."""
+    """The entry with what the API says of the pod; a span of use begins if none is open.
+
+    The first began when it was asked for, however late the answer was seen.
+    """
     running = bool(entry.spans) and entry.spans[-1][1] is None
+    begun_s = now_s if entry.spans else min(now_s, entry.asked_s or now_s)
     return msgspec.structs.replace(
         entry,
         state=entry.state if entry.state in ("ready", "ending") else "rented",
         pod_id=pod.id,
         data_center=pod.data_center_id or entry.data_center,
         billed_usd_per_hour=pod.cost or entry.billed_usd_per_hour,
-        rented_s=entry.rented_s or now_s,
-        spans=entry.spans if running else (*entry.spans, (now_s, None)),
+        rented_s=entry.rented_s or begun_s,
+        spans=entry.spans if running else (*entry.spans, (begun_s, None)),
     )
 
 
@@ -243,6 +295,26 @@ def _closed(entry: PodEntry, state: State, now_s: float) -> PodEntry:
     spans = tuple((began, now_s if end is None else end) for began, end in entry.spans)
     ended_s = (entry.ended_s or now_s) if state == "ended" else None
     return msgspec.structs.replace(entry, state=state, spans=spans, ended_s=ended_s)
+
+
+def _reopened(spans: Spans, ended_s: float | None) -> Spans:
+    """The spans without the end that the last one was given when the pod was held to be gone."""
+    if not spans or spans[-1][1] is None or spans[-1][1] != ended_s:
+        return spans
+    return (*spans[:-1], (spans[-1][0], None))
+
+
+def _shortened(entry: PodEntry, usd: float) -> PodEntry:
+    """The entry with its last closed span cut so that all closed ones cost no more than ``usd``."""
+    closed = [index for index, (_, end) in enumerate(entry.spans) if end is not None]
+    if not closed or not entry.hourly_usd:
+        return entry
+    ran_s = sum((entry.spans[index][1] or 0.0) - entry.spans[index][0] for index in closed)
+    begin, end = entry.spans[closed[-1]]
+    cut_s = ran_s - usd / entry.hourly_usd * 3600
+    spans = list(entry.spans)
+    spans[closed[-1]] = (begin, max(begin, (end or begin) - max(0.0, cut_s)))
+    return msgspec.structs.replace(entry, spans=tuple(spans))
 
 
 def _dump(entry: PodEntry) -> str:

@@ -2,78 +2,99 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from millhand.errors import MillhandError
+from millhand.pods.runpod.errors import ApiError
 from millhand.pods.runpod.models import PodState
 from millhand.runs.pod_ledger import PodEntry
+from millhand.runs.pod_lookup import OtherKeyError, look
 from millhand.runs.release import Releaser
-from millhand.runs.renting import OtherKeyError, look
 from millhand.runs.spend import spent_usd
 
 # Longer than a client waits for one host, and longer than one request is asked again.
-_NOBODY_S = 1200.0
-_ASKED_S = 300.0
+NOBODY_S = 1200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """What was done about a pod: ended, stopped, kept, gone; and why."""
+    """What was done about a pod, and why.
+
+    ``action``: terminated, stopped, gone; due where nothing is done; back where RunPod has it after all;
+    failed or unknown where it may be billed on. ``pod`` is empty where the account could not be listed.
+    """
 
     pod: str
     action: str
     why: str
     spent_usd: float
 
+    @property
+    def left(self) -> bool:
+        """Whether it may be there, and billed, although it should be over."""
+        return self.action in ("failed", "unknown")
+
 
 def reap(releaser: Releaser, *, dry: bool = False) -> list[Reaped]:
     """End the ledger's pods that should be over; then pods of the account that bear a name of the ledger.
 
-    Nothing else in the account is looked at twice.
+    Nothing else in the account is looked at twice. One pod that cannot be ended keeps no other from it.
 
     Raises:
-        ApiError: The API refuses, or does not answer.
+        ApiError: The API refuses, or does not answer, before anything was done.
     """
-    settled = [entry for entry in releaser.ledger.entries(alive=True) if not _being_asked(entry)]
-    done = [_settled(releaser, entry, dry=dry) for entry in settled]
+    now_s = releaser.account.server_time_s()
+    alive = releaser.ledger.entries(alive=True)
+    settled = [entry for entry in alive if entry.state != "intended" or reason(entry, now_s)]
+    done = [settle(releaser, entry, dry=dry) for entry in settled]
     return [*(one for one in done if one is not None), *_left_behind(releaser, dry=dry)]
 
 
-def due(entry: PodEntry, state: PodState, now_s: float) -> str:
-    """Why a pod should be over; empty where it should not."""
-    quiet_s = time.time() - entry.touched_s
+def reason(entry: PodEntry, now_s: float) -> str:
+    """Why a pod should be over, by the ledger and the API's clock; empty where it should not."""
     spent, terms = spent_usd(entry, now_s), entry.terms
+    leased = not _waits_for_a_lease(entry, now_s)
+    # the client's clock is believed only where the API's says the same: it may have been set
+    alone = entry.quiet_s > NOBODY_S and now_s - entry.begun_s > NOBODY_S
+    over = terms.deadline_epoch_s is not None and now_s >= terms.deadline_epoch_s
     reasons = (
         (entry.state == "ending", "its release was begun"),
         (entry.safe, "its run is done and what it made is safe"),
-        (entry.state == "intended", "the client that asked for it never came back for it"),
-        (entry.state == "rented" and quiet_s > _NOBODY_S, "nobody waits for it to come up any more"),
-        (terms.deadline_epoch_s is not None and now_s >= terms.deadline_epoch_s, "its lease is over"),
-        (terms.spend_usd is not None and spent >= terms.spend_usd, f"it has cost its ${spent:.2f}"),
+        (leased and over, "its lease is over"),
+        (
+            leased and terms.spend_usd is not None and spent >= terms.spend_usd,
+            f"it has cost its ${spent:.2f}",
+        ),
+        (entry.state == "intended" and alone, "the client that asked for it never came back for it"),
+        (entry.state == "rented" and alone, "nobody waits for it to come up any more"),
     )
+    return next((why for holds, why in reasons if holds), "")
+
+
+def due(entry: PodEntry, state: PodState, now_s: float) -> str:
+    """Why a pod should be over as it is now; empty where it should not."""
     running = state.status != "EXITED" or entry.state == "ending" or entry.safe
-    return next((why for holds, why in reasons if holds and running), "")
+    return reason(entry, now_s) if running else ""
 
 
-def _being_asked(entry: PodEntry) -> bool:
-    """Whether another client may be about to get it."""
-    return entry.state == "intended" and time.time() - entry.touched_s <= _ASKED_S
-
-
-def _settled(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
-    """What became of one pod; one that cannot be ended now keeps no other from being ended."""
+def settle(releaser: Releaser, entry: PodEntry, *, dry: bool = False) -> Reaped | None:
+    """What became of one pod; None where it may go on."""
     try:
-        return _settle(releaser, entry, dry=dry)
+        return _settled(releaser, entry, dry=dry)
+    except OtherKeyError as error:
+        return Reaped(entry.name, "unknown", error.message, 0.0)
     except MillhandError as error:
         return Reaped(entry.name, "failed", error.message, 0.0)
 
 
-def _settle(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
-    try:
-        state = look(releaser.account, releaser.ledger, entry)
-    except OtherKeyError as error:
-        return Reaped(entry.name, "unknown", error.message, 0.0)
+def _waits_for_a_lease(entry: PodEntry, now_s: float) -> bool:
+    """Whether it was just started again: its keeper then waits for another lease, and so does this."""
+    again = len(entry.spans) > 1 and entry.spans[-1][1] is None
+    return again and now_s - entry.begun_s <= entry.terms.revive_minutes * 60
+
+
+def _settled(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
+    state = look(releaser.account, releaser.ledger, entry)
     now_s = releaser.account.server_time_s()
     if state is None:
         return Reaped(entry.name, "gone", "it ended by itself, or never was", spent_usd(entry, now_s))
@@ -89,13 +110,36 @@ def _settle(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
 def _left_behind(releaser: Releaser, *, dry: bool) -> list[Reaped]:
     """Pods that bear the whole name of an entry that is over, or that is another pod."""
     entries = {entry.name: entry for entry in releaser.ledger.entries()}
+    try:
+        pods = releaser.account.pods()
+    except ApiError as error:
+        return [Reaped("", "failed", error.message, 0.0)]
     found = []
-    for pod in releaser.account.pods():
+    for pod in pods:
         entry = entries.get(pod.name)
         if entry is None or pod.over or (not entry.over and entry.pod_id in ("", pod.id)):
             continue
+        if entry.vanished and entry.pod_id == pod.id:
+            found.append(_come_back(releaser, entry, pod, dry=dry))
+        else:
+            found.append(_ended_late(releaser, pod, dry=dry))
+    return found
+
+
+def _come_back(releaser: Releaser, entry: PodEntry, pod: PodState, *, dry: bool) -> Reaped:
+    """The very pod that was held to be gone: it is the ledger's again, with what lies on it."""
+    now_s, why = releaser.account.server_time_s(), "RunPod had not known it, and does"
+    if dry:
+        return Reaped(entry.name, "back", why, spent_usd(entry, now_s))
+    alive = releaser.ledger.back(entry.name, pod, now_s)
+    return settle(releaser, alive) or Reaped(entry.name, "back", why, spent_usd(alive, now_s))
+
+
+def _ended_late(releaser: Releaser, pod: PodState, *, dry: bool) -> Reaped:
+    why = "it came to be after all: an answer was lost"
+    try:
         if not dry:
             releaser.account.terminate(pod.id)
-        why = "it came to be after all: an answer was lost"
-        found.append(Reaped(pod.name, "due" if dry else "terminated", why, 0.0))
-    return found
+    except ApiError as error:
+        return Reaped(pod.name, "failed", error.message, 0.0)
+    return Reaped(pod.name, "due" if dry else "terminated", why, 0.0)

@@ -9,7 +9,7 @@ from millhand.errors import MillhandError, UsageError
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.errors import NotLegalNowError
 from millhand.runs.pod_ledger import PodEntry, PodLedger
-from millhand.runs.renting import look
+from millhand.runs.pod_lookup import look, twins
 from millhand.runs.spend import ran_hours, spent_usd
 
 _WITHIN_S = 180.0
@@ -57,7 +57,8 @@ class Releaser:
         if stop:
             return self._stop(entry.name, state.id)
         self.ledger.set(entry.name, state="ending", why=why or "it was released")
-        self.account.terminate(state.id)
+        for pod in (*twins(self.account, entry, state), state):
+            self.account.terminate(pod.id)
         self._wait(entry.name, lambda: _over(self.account, state.id))
         self.ledger.ended(entry.name, self.account.server_time_s())
         return self._told(entry.name, "terminated")

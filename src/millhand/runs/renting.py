@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +12,27 @@ from millhand.files import locked
 from millhand.pods.lease import Terms
 from millhand.pods.podfile import PodFile, RunPodSpec
 from millhand.pods.runpod.client import RunPod
-from millhand.pods.runpod.errors import ApiError, CandidateRefusedError
+from millhand.pods.runpod.errors import (
+    CONSOLE,
+    ApiError,
+    CandidateRefusedError,
+    NotAllowedError,
+    OutcomeUnknownError,
+    RateLimitedError,
+)
 from millhand.pods.runpod.keys import workspace_key
 from millhand.pods.runpod.logs import read_host_keys
 from millhand.pods.runpod.models import PodState
 from millhand.pods.runpod.prospect import Prospect, prospect
 from millhand.pods.runpod.ready import LIMIT_S, HostUnusableError, wait_ready
-from millhand.pods.runpod.rent import LOOK_AFTER_S, Renter
+from millhand.pods.runpod.rent import Renter
 from millhand.pods.runpod.volumes import make_volume
 from millhand.runs.pod_ledger import OwnersBook, PodEntry, PodLedger, open_pod_ledger
+from millhand.runs.pod_lookup import look
+from millhand.runs.release import Releaser
 from millhand.workspace import Workspace
 
 Say = Callable[[str], None]
-_FRESH_S = 120.0
-
-
-class OtherKeyError(MillhandError):
-    """A pod of the ledger is not in the account of the key that is set now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Renting:
     def rent(self, *, make: bool = False) -> RentedPod:
         """The owner's pod, ready: found again, or rented.
 
-        Two clients at once: the second waits, and then finds what the first has rented.
+        Two clients at once: the second waits, and then finds what the first has rented. A pod of the owner's
+        that is to be ended is ended before another is rented.
 
         Args:
             make: Also make the network volume if it is missing: it costs money until it is deleted.
@@ -120,9 +124,11 @@ class Renting:
         Raises:
             UsageError: The volume is missing and may not be made.
             ApiError: Nothing could be rented, or the API refuses.
+            MillhandError: A pod that is to be ended still is there, or one that is there does not come up.
         """
         with locked(self.workspace.state / "locks" / f"rent-{_file_name(self.owner)}"):
             try:
+                self._end_the_ending()
                 name, state = self._found() or self._new(make=make)
             except KeyboardInterrupt:
                 self._tell_interrupted()
@@ -130,10 +136,27 @@ class Renting:
             entry = self.ledger.ready(name, state, self.account.server_time_s())
         return _reached(self.workspace, self.account, entry, state, self.say)
 
-    def _mine(self) -> list[PodEntry]:
-        """The owner's pods that may be there, the newest first."""
+    def _mine(self, *, ending: bool = False) -> list[PodEntry]:
+        """The owner's pods that may be there, or that are to be ended, the newest first."""
         alive = reversed(self.ledger.entries(alive=True))
-        return [entry for entry in alive if entry.owner == self.owner and entry.state != "ending"]
+        return [entry for entry in alive if entry.owner == self.owner and (entry.state == "ending") is ending]
+
+    def _end_the_ending(self) -> None:
+        """End what an earlier command began to end: a host that never worked holds no lease of its own.
+
+        Raises:
+            MillhandError: It is still there.
+        """
+        for entry in self._mine(ending=True):
+            self.say(
+                f"{entry.name} was to be ended: {entry.why or 'its release was begun'}. Ending it first."
+            )
+            try:
+                Releaser(self.account, self.ledger, self.say).release(entry, lose=True)
+            except MillhandError as error:
+                told = f"{entry.name} is billed, and could not be ended: {error.message} No other is rented."
+                mend = f"Repeat the command, or end it at {CONSOLE}."
+                raise MillhandError(told, mend=mend) from error
 
     def _tell_interrupted(self) -> None:
         if self._mine():
@@ -147,6 +170,9 @@ class Renting:
             state = look(self.account, self.ledger, entry)
             if state is None:
                 continue
+            if not entry.pod_id:
+                self._renter().only(entry.name, state)
+            self.ledger.set(entry.name)  # from now on it is waited for
             self.say(f"{entry.name} is there already.")
             try:
                 return entry.name, self._brought_up(entry, state)
@@ -165,6 +191,8 @@ class Renting:
         self.say(f"Starting {entry.name} again.")
         try:
             self.account.act(state.id, "start")
+        except NotAllowedError:
+            raise
         except CandidateRefusedError as error:
             told = f"{entry.name} cannot be started: a stopped pod is tied to its host. {error.message}"
             mend = f"Try again later; or `millhand down {entry.name} --lose`, and rent another."
@@ -233,51 +261,6 @@ class Renting:
         )
 
 
-def look(account: RunPod, ledger: PodLedger, entry: PodEntry) -> PodState | None:
-    """The pod of an entry as the API sees it now; the ledger learns what it says.
-
-    One that was asked for and whose answer was lost is found by its name. None: there is none (any more).
-
-    Raises:
-        OtherKeyError: It is not there for this key, and was rented with another one.
-    """
-    state = _seen(account, entry)
-    if state is None and entry.ready_s is None and time.time() - entry.touched_s < _FRESH_S:
-        for wait_s in LOOK_AFTER_S:  # a request under way, or a pod that is not listed yet
-            account.waits.sleep(wait_s)
-            state = state or _seen(account, entry)
-    now_s = account.server_time_s()
-    if state is None and _of_other_key(account, entry, now_s):
-        mend = "Set RUNPOD_API_KEY to the key that it was rented with; it ends with its lease at the latest."
-        raise OtherKeyError(
-            f"{entry.name} was rented with another key, and this one has no such pod.", mend=mend
-        )
-    if state is None:
-        # it may have ended long before anybody looked, but not after its lease
-        ledger.ended(entry.name, min(now_s, entry.terms.deadline_epoch_s or now_s), "it was gone")
-    elif not entry.pod_id:
-        ledger.rented(entry.name, state, now_s)
-    elif state.status == "EXITED" and entry.state != "stopped":
-        ledger.paused(entry.name, now_s)
-    return state
-
-
-def _of_other_key(account: RunPod, entry: PodEntry, now_s: float) -> bool:
-    """Whether the pod may live in another account: it is not held to be gone before its lease is over."""
-    over = entry.terms.deadline_epoch_s is not None and now_s > entry.terms.deadline_epoch_s
-    return entry.key_mark not in ("", account.key_mark) and not over
-
-
-def _seen(account: RunPod, entry: PodEntry) -> PodState | None:
-    if entry.pod_id:
-        state = account.pod(entry.pod_id)
-        return None if state is None or state.over else state
-    found = [pod for pod in account.named(entry.name) if not pod.over]
-    for extra in found[1:]:  # ours by its whole name: an earlier request that took effect late
-        account.terminate(extra.id)
-    return found[0] if found else None
-
-
 def locate(workspace: Workspace, account: RunPod, name: str, say: Say) -> RentedPod:
     """Where a pod of the ledger is reached now: after a restart, on another client, a day later.
 
@@ -306,10 +289,18 @@ def _reached(workspace: Workspace, account: RunPod, entry: PodEntry, state: PodS
 
 
 def _pins(account: RunPod, pod_id: str, say: Say) -> tuple[str, ...]:
-    """The fingerprints of the pod's host keys; none where its log cannot be read, for it is billed."""
+    """The fingerprints of the pod's host keys; none where its log may not be read, for it is billed.
+
+    Raises:
+        ApiError: The log does not answer: what a repeated command would pin is not trusted unseen.
+    """
     try:
         found = read_host_keys(account, pod_id)
+    except (OutcomeUnknownError, RateLimitedError):
+        raise
     except ApiError as error:
+        if error.status == 429:
+            raise
         say(error.message)
         found = ()
     if not found:

@@ -51,6 +51,19 @@ def most_usd(entry: PodEntry) -> float:
     return whole if entry.terms.spend_usd is None else min(whole, entry.terms.spend_usd)
 
 
+def lease_over_s(entry: PodEntry, now_s: float) -> float:
+    """When its lease ended a pod that nobody saw ending: at its deadline or its spend limit, or just now.
+
+    One that was started after that had :attr:`Terms.revive_minutes` for a new lease.
+    """
+    terms, begin_s = entry.terms, entry.begun_s
+    end_s = now_s if terms.deadline_epoch_s is None else terms.deadline_epoch_s
+    if entry.spans and entry.spans[-1][1] is None and terms.spend_usd is not None and entry.hourly_usd:
+        left_usd = terms.spend_usd - spent_usd(entry, begin_s)
+        end_s = min(end_s, begin_s + left_usd / entry.hourly_usd * _HOUR_S)
+    return min(now_s, end_s if end_s > begin_s else begin_s + terms.revive_minutes * 60)
+
+
 def costs(account: RunPod, entries: Sequence[PodEntry]) -> list[Cost]:
     """Every pod that was ever there, its cost by the ledger and by the bill.
 

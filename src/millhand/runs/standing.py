@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from millhand.errors import UsageError
 from millhand.pods.runpod.models import PodState
 from millhand.runs.pod_ledger import PodEntry
+from millhand.runs.pod_lookup import OtherKeyError, look
 from millhand.runs.release import Releaser
-from millhand.runs.renting import OtherKeyError, look
 from millhand.runs.spend import spent_usd
 from millhand.text.normal import did_you_mean
 

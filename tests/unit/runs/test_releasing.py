@@ -10,9 +10,9 @@ from millhand.errors import UsageError
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.errors import ApiError
 from millhand.runs.pod_ledger import PodEntry, PodLedger
+from millhand.runs.pod_lookup import OtherKeyError
 from millhand.runs.reap import reap
 from millhand.runs.release import Releaser
-from millhand.runs.renting import OtherKeyError
 from millhand.runs.spend import costs, reconcile
 from millhand.runs.standing import named, standing
 from millhand.shell import Secret
@@ -192,6 +192,7 @@ def test_what_is_due_is_reaped_and_nothing_else(
 ) -> None:
     pod = rent("qa-1")
     aged(ledger, pod.entry, monkeypatch, **fields)
+    fake.clock.advance(3600)
     done = reap(releaser)
     assert (len(done), len(fake.pods)) == ((1, 0) if why else (0, 1))
     assert why in "".join(one.why for one in done)

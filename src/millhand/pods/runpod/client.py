@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,9 @@ from millhand.pods.runpod import models
 from millhand.pods.runpod.errors import (
     ApiError,
     NotFoundError,
+    NotLegalNowError,
     OutcomeUnknownError,
+    OutOfTimeError,
     RateLimitedError,
     masked,
     refusal,
@@ -44,9 +46,18 @@ KEY_NAME, URL_NAME = "RUNPOD_API_KEY", "RUNPOD_API_URL"
 ATTEMPTS = 10
 LONGEST_WAIT_S = 120.0
 _MOST_PAGES = 1000
+_NOT_NOW_S = (2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0, 15.0)
 _KEY = re.compile(r"[!-~]+")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the API's last answer said of its quota and its clock."""
+
+    rest_until: float = 0.0
+    clock_offset_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -58,14 +69,15 @@ class RunPod:
         key: Sent as a bearer token, to ``url`` and nowhere else.
         waits: How it waits.
         tell: Is told why it waits.
+        timeout_s: How long a single answer may take.
     """
 
     url: str
     key: Secret
     waits: Waits = field(default_factory=Waits)
     tell: Callable[[str], None] = field(default=lambda _: None, repr=False)
-    _rest_until: float = field(default=0.0, repr=False)
-    _clock_offset_s: float | None = field(default=None, repr=False)
+    timeout_s: float = 60.0
+    _heard: _Heard = field(default_factory=_Heard, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -80,6 +92,21 @@ class RunPod:
     def key_mark(self) -> str:
         """What tells one key from another and does not give it away."""
         return hashlib.sha256(b"millhand " + self.key.reveal().encode("ascii")).hexdigest()[:8]
+
+    def hurried(self, within_s: float) -> RunPod:
+        """The same account for whoever has only so many seconds: it waits no longer, and says nothing.
+
+        Its calls also raise :class:`OutOfTimeError`.
+        """
+        until_s = self.waits.now() + within_s
+
+        def sleep(seconds: float) -> None:
+            if self.waits.now() + seconds > until_s:
+                raise OutOfTimeError(f"RunPod takes longer than {within_s:.0f} s.")
+            self.waits.sleep(seconds)
+
+        waits = Waits(sleep, self.waits.now)
+        return replace(self, waits=waits, tell=lambda _: None, timeout_s=within_s / 2)
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -122,11 +149,11 @@ class RunPod:
 
     def server_time_s(self) -> float:
         """Now by the API's clock, in seconds since the epoch, from the Date header of its last answer."""
-        if self._clock_offset_s is None:
+        if self._heard.clock_offset_s is None:
             self.volumes()
-        if self._clock_offset_s is None:  # a proxy took the header out
+        if self._heard.clock_offset_s is None:  # a proxy took the header out
             return time.time()
-        return self.waits.now() + self._clock_offset_s
+        return self.waits.now() + self._heard.clock_offset_s
 
     # --- changing ----------------------------------------------------------------------------------------
 
@@ -147,11 +174,26 @@ class RunPod:
         return self._decoded(answer, models.NetworkVolume, "POST /network-volumes")
 
     def terminate(self, pod_id: str) -> None:
-        """Delete a pod. One that is gone is no error: it may have been our own lost request."""
-        try:
-            self._request("DELETE", f"/pods/{quote(pod_id, safe='')}")
-        except NotFoundError:
-            return
+        """Delete a pod. One that is gone is no error: it may have been our own lost request.
+
+        Raises:
+            NotLegalNowError: It is refused in each state that the pod came to in a minute and a half.
+        """
+        for wait_s in (*_NOT_NOW_S, 0.0):
+            try:
+                self._request("DELETE", f"/pods/{quote(pod_id, safe='')}")
+            except NotFoundError:
+                return
+            except NotLegalNowError as error:
+                state = self.pod(pod_id)
+                if state is not None and state.over:
+                    return
+                if not wait_s:
+                    raise
+                self.tell(f"{error.message} Asking again in {wait_s:.0f} s.")
+                self.waits.sleep(wait_s)
+            else:
+                return
 
     def act(self, pod_id: str, action: str) -> None:
         """Start, stop or restart a pod.
@@ -229,7 +271,7 @@ class RunPod:
         content = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} if content else {}
         try:
-            with self._http(60.0) as http:
+            with self._http(self.timeout_s) as http:
                 answer = http.request(
                     method, path.lstrip("/"), params=dict(query or {}), content=content, headers=headers
                 )
@@ -246,7 +288,7 @@ class RunPod:
         parts = urlsplit(self.url)
         trust = parts.hostname not in _LOOPBACK
         headers = {"Authorization": f"Bearer {self.key.reveal()}", "User-Agent": "millhand"}
-        timeout = httpx.Timeout(timeout_s, connect=15.0)
+        timeout = httpx.Timeout(timeout_s, connect=min(15.0, timeout_s))
         # plain http goes to this machine only, where there is nothing to verify
         verify = _certificates() if parts.scheme == "https" else False
         return httpx.Client(
@@ -265,16 +307,16 @@ class RunPod:
 
     def _rest(self) -> None:
         """Wait where the quota of the window is used up, as the last answer's headers said."""
-        left = self._rest_until - self.waits.now()
+        left = self._heard.rest_until - self.waits.now()
         if left > 0:
             self.waits.sleep(left)
 
     def _note(self, answer: httpx.Response) -> None:
         if "Date" in answer.headers:
-            self._clock_offset_s = _epoch_s(answer.headers["Date"], self.waits.now())
+            self._heard.clock_offset_s = _epoch_s(answer.headers["Date"], self.waits.now())
         waits = [t for r, t in _quotas(answer.headers.get("RateLimit", "")) if r <= 0]
         if waits:
-            self._rest_until = self.waits.now() + min(max(waits), LONGEST_WAIT_S)
+            self._heard.rest_until = self.waits.now() + min(max(waits), LONGEST_WAIT_S)
 
     def _decoded(self, answer: httpx.Response, kind: type[T], asked: str) -> T:
         return self._decoded_raw(answer.content, kind, asked)

@@ -6,7 +6,7 @@
 402   :class:`NoBalanceError`          stop: no candidate will succeed
 403   :class:`NotAllowedError`         skip the candidate
 404   :class:`NotFoundError`           it is not there (any more)
-409   :class:`NotLegalNowError`        read the state again
+409   :class:`NotLegalNowError`        read the state again; ending is then asked again
 413   :class:`TooLargeError`           stop
 429   :class:`RateLimitedError`        asked again when Retry-After has passed
 5xx   :class:`OutcomeUnknownError`     nobody knows whether it happened: reading and ending are asked again,
@@ -22,7 +22,7 @@ from millhand.errors import MillhandError
 from millhand.pods.runpod.models import Problem
 from millhand.shell import MASK, Secret
 
-_CONSOLE = "https://console.runpod.io"
+CONSOLE = "https://console.runpod.io"
 
 
 class ApiError(MillhandError):
@@ -52,20 +52,20 @@ class NoBalanceError(ApiError):
     """402: the account cannot pay an hour of it."""
 
     mend_with = (
-        f"Renting needs an hour of credit. Add some at {_CONSOLE}/user/billing, then repeat the command."
+        f"Renting needs an hour of credit. Add some at {CONSOLE}/user/billing, then repeat the command."
     )
 
 
 class NotAllowedError(CandidateRefusedError):
     """403: the key may not do this here."""
 
-    mend_with = f"Give the key read and write access to pods and network volumes: {_CONSOLE}/user/settings."
+    mend_with = f"Give the key read and write access to pods and network volumes: {CONSOLE}/user/settings."
 
 
 class UnauthorizedError(ApiError):
     """401: the key is wrong."""
 
-    mend_with = f"Set RUNPOD_API_KEY in .env to a key of {_CONSOLE}/user/settings."
+    mend_with = f"Set RUNPOD_API_KEY in .env to a key of {CONSOLE}/user/settings."
 
 
 class NotFoundError(ApiError):
@@ -96,6 +96,10 @@ class OutcomeUnknownError(ApiError):
     mend_with = (
         "Repeat the command: what was begun is in the ledger and is found again. `millhand reap` looks too."
     )
+
+
+class OutOfTimeError(ApiError):
+    """Whoever asked has no more time to wait (:meth:`millhand.pods.runpod.client.RunPod.hurried`)."""
 
 
 _ERRORS: dict[int, type[ApiError]] = {

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from millhand.pods.runpod.client import RunPod
-from millhand.pods.runpod.errors import OutcomeUnknownError, masked
+from millhand.pods.runpod.errors import OutcomeUnknownError, RateLimitedError, masked
 
 # ssh-keygen -l as RunPod's start script prints it: `256 SHA256:… root@host (ED25519)`
 _FINGERPRINT = re.compile(r"^\s*\d+ (SHA256:[A-Za-z0-9+/]{43})=? .*\((?:RSA|DSA|ECDSA|ED25519)\)\s*$")
 _BEGIN = "SSH host keys:"
 _TAIL = 5000
-_AGAIN_S = (0.0, 2.0, 5.0)
+_AGAIN_S = (2.0, 5.0)
+_FAILED_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0, 15.0)
 
 
 def container_log(
@@ -35,9 +36,10 @@ def container_log(
     query = {"source": "container", "tail": str(tail)}
     try:
         with account.stream(path, query, limit_s) as answer:
-            yield from _lines(answer.iter_lines(), quiet_s, limit_s)
-    except (httpx.ReadTimeout, httpx.RemoteProtocolError):
-        return  # nothing more came, or the server closed the stream
+            try:
+                yield from _lines(answer.iter_lines(), quiet_s, limit_s)
+            except (httpx.ReadTimeout, httpx.RemoteProtocolError):
+                return  # nothing more came, or the server closed the stream
     except httpx.HTTPError as error:
         reason = masked(f"{type(error).__name__}: {error}", account.key)
         raise OutcomeUnknownError(f"The log of pod {pod_id} cannot be read: {reason}") from None
@@ -61,15 +63,33 @@ def host_keys(lines: Iterable[str]) -> tuple[str, ...]:
 def read_host_keys(account: RunPod, pod_id: str) -> tuple[str, ...]:
     """The fingerprints of a pod's sshd; asked again for a few seconds, as the log may lag behind.
 
+    A log that does not answer, or is asked too often, is asked again for a minute and a half.
+
     Raises:
         ApiError: The log cannot be read.
     """
-    for wait_s in _AGAIN_S:
+    again = iter(_AGAIN_S)
+    for failed_wait_s in (*_FAILED_S, 0.0):
+        try:
+            return _found_keys(account, pod_id, again)
+        except (OutcomeUnknownError, RateLimitedError) as error:
+            if not failed_wait_s:
+                raise
+            wait_s = max(failed_wait_s, error.wait_s if isinstance(error, RateLimitedError) else 0.0)
+            account.tell(f"{error.message} Asking again in {wait_s:.0f} s.")
+            account.waits.sleep(wait_s)
+    raise AssertionError("not reached")
+
+
+def _found_keys(account: RunPod, pod_id: str, again: Iterator[float]) -> tuple[str, ...]:
+    """The fingerprints of the log, read once now and once after each of the waits that are left."""
+    found = host_keys(container_log(account, pod_id))
+    for wait_s in () if found else again:
         account.waits.sleep(wait_s)
         found = host_keys(container_log(account, pod_id))
         if found:
-            return found
-    return ()
+            break
+    return found
 
 
 def _lines(stream: Iterator[str], quiet_s: float, limit_s: float) -> Iterator[str]:

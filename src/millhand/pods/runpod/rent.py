@@ -10,11 +10,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from millhand.errors import MillhandError
 from millhand.pods.lease import Terms
 from millhand.pods.podfile import RunPodSpec
 from millhand.pods.runpod.candidates import Candidate, put_last
 from millhand.pods.runpod.client import RunPod
-from millhand.pods.runpod.errors import ApiError, CandidateRefusedError, OutcomeUnknownError
+from millhand.pods.runpod.errors import (
+    CONSOLE,
+    ApiError,
+    CandidateRefusedError,
+    NotAllowedError,
+    OutcomeUnknownError,
+)
 from millhand.pods.runpod.models import PodState
 from millhand.pods.runpod.ready import LIMIT_S, HostUnusableError, wait_ready
 from millhand.pods.runpod.request import create_body, new_name, terms_of
@@ -72,30 +79,33 @@ class Renter:
 
         Raises:
             NothingToRentError: No candidate could be had.
-            ApiError: The request is wrong, the balance is empty, or the API does not answer.
+            NotAllowedError: The key may have none of them.
+            ApiError: The request is wrong, the balance is empty, the API does not answer, or a host that
+                does not work could not be given back.
         """
-        waiting, reasons, bad = list(candidates), list[str](), 0
+        waiting, refused, bad = list(candidates), list[tuple[Candidate, MillhandError]](), 0
         while waiting and bad < BAD_HOSTS:
             candidate = waiting.pop(0)
             self.say(f"Asking for {candidate.shown} at ${candidate.usd_per_hour:.2f} an hour.")
             try:
                 name, pod = self._ask(candidate)
             except CandidateRefusedError as error:
-                reasons.append(f"{candidate.shown}: {error.message}")
+                refused.append((candidate, error))
                 continue
             try:
                 return name, self.bring_up(name, pod)
             except HostUnusableError as error:
                 bad += 1
-                reasons.append(f"{candidate.shown}: {error.message}")
+                refused.append((candidate, error))
                 waiting = put_last([*waiting, candidate], candidate, error.data_center)
-        raise NothingToRentError(_none_left(reasons), mend=_MEND)
+        raise _none_left(refused)
 
     def bring_up(self, name: str, pod: PodState) -> PodState:
         """Wait until a rented pod is usable; one that never is, or that costs too much, is ended.
 
         Raises:
             HostUnusableError: It was ended.
+            ApiError: It could not be ended; the book has it as ending.
         """
         try:
             self._check_price(pod)
@@ -104,10 +114,19 @@ class Renter:
         except HostUnusableError as error:
             self.say(f"{error.message} The pod is ended.")
             self.book.ending(name, error.message)
-            self.account.terminate(pod.id)
-            self.book.ended(name)
+            self._end(name, pod)
             raise
         return ready
+
+    def _end(self, name: str, pod: PodState) -> None:
+        try:
+            self.account.terminate(pod.id)
+        except ApiError as error:
+            # its container may never have run, and then no keeper holds its lease
+            told = f"{name} is billed, and could not be ended: {error.message}"
+            mend = f"Repeat the command, which ends it first, or `millhand down {name}`; else {CONSOLE}."
+            raise ApiError(told, status=error.status, mend=mend) from error
+        self.book.ended(name)
 
     def _check_price(self, pod: PodState) -> None:
         most = self.spec.max_usd_per_hour * _DEARER
@@ -149,7 +168,7 @@ class Renter:
                 if attempt + 1 == ASKED_AGAIN:
                     raise
                 continue
-            return self._only(name, pod) if attempt else pod
+            return self.only(name, pod) if attempt else pod
         raise AssertionError("not reached")
 
     def _look(self, name: str) -> PodState | None:
@@ -157,10 +176,10 @@ class Renter:
             self.account.waits.sleep(wait_s)
             found = self.account.named(name)
             if found:
-                return self._only(name, found[0])
+                return self.only(name, found[0])
         return None
 
-    def _only(self, name: str, kept: PodState) -> PodState:
+    def only(self, name: str, kept: PodState) -> PodState:
         """End what else bears the name: an earlier request that took effect late."""
         for pod in self.account.named(name):
             if pod.id != kept.id and not pod.over:
@@ -171,9 +190,14 @@ class Renter:
 _MEND = (
     "See `millhand up POD --dry-run`; add GPUs, clouds or data centres to the pod file, or try again later."
 )
+_NOT_ALLOWED = "Where it has both, the account may not use these GPUs: add others to the pod file."
 
 
-def _none_left(reasons: list[str]) -> str:
-    if not reasons:
-        return "Nothing of what the pod file allows is on offer now."
-    return "Nothing could be rented:\n" + "\n".join(f"  {reason}" for reason in reasons)
+def _none_left(refused: list[tuple[Candidate, MillhandError]]) -> ApiError:
+    if not refused:
+        return NothingToRentError("Nothing of what the pod file allows is on offer now.", mend=_MEND)
+    reasons = "\n".join(f"  {candidate.shown}: {error.message}" for candidate, error in refused)
+    told = f"Nothing could be rented:\n{reasons}"
+    if all(isinstance(error, NotAllowedError) for _, error in refused):
+        return NotAllowedError(told, status=403, mend=f"{NotAllowedError.mend_with} {_NOT_ALLOWED}")
+    return NothingToRentError(told, mend=_MEND)

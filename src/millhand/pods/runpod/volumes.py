@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from millhand.pods.podfile import Volume
 from millhand.pods.runpod.candidates import VOLUME_USD_GB_MONTH, Candidate
 from millhand.pods.runpod.client import RunPod
-from millhand.pods.runpod.errors import ApiError, CandidateRefusedError, OutcomeUnknownError
+from millhand.pods.runpod.errors import ApiError, CandidateRefusedError, NotAllowedError, OutcomeUnknownError
 from millhand.pods.runpod.models import NetworkVolume
 
 _LOOK_AFTER_S = (2.0, 5.0, 10.0)
@@ -29,17 +29,21 @@ def make_volume(
     """Make the volume in the data centre of the best candidate that has room for it.
 
     Raises:
+        NotAllowedError: The key may make none.
         ApiError: None has, or the API refuses.
     """
-    refused = "no data centre with network volumes has a GPU of the pod file free"
+    refused: ApiError | None = None
+    reason = "no data centre with network volumes has a GPU of the pod file free"
     for center in dict.fromkeys(c.data_center for c in candidates if c.data_center):
         say(f"Making the network volume {volume.name}, {volume.size_gb} GB, in {center}.")
         try:
             return _create(account, volume, center)
         except CandidateRefusedError as error:
-            refused = error.message
+            refused, reason = error, error.message
+    if isinstance(refused, NotAllowedError):
+        raise refused
     mend = "Set data_centers in the pod file, or wait; `millhand up POD --dry-run` shows what is free."
-    raise ApiError(f"The network volume {volume.name} cannot be made: {refused}", mend=mend)
+    raise ApiError(f"The network volume {volume.name} cannot be made: {reason}", mend=mend)
 
 
 def _create(account: RunPod, volume: Volume, center: str) -> NetworkVolume:
