@@ -297,7 +297,8 @@ def _still_billed(watching: Watched) -> list[dict[str, object]]:
 def resume(context: click.Context, run: str, pod_name: str, as_json: bool) -> object:
     """Go on with a run as it was configured, from its last whole checkpoint, where it was.
 
-    The same as `millhand train PROJECT --run RUN --pod POD`; a pod is rented if that takes one.
+    The same as `millhand train PROJECT --run RUN --pod POD`, with --export if it was begun with that; a pod
+    is rented if that takes one.
     """
     from millhand.cli.train import train
     from millhand.runs.finished import open_ledger
@@ -310,5 +311,6 @@ def resume(context: click.Context, run: str, pod_name: str, as_json: bool) -> ob
         config=found.project,
         run_name=found.name,
         pod_name=pod_name or found.pod,
+        exports=found.exports,
         as_json=as_json,
     )

@@ -71,7 +71,7 @@ def train(
         foresee=lambda pod_file: foresee(workspace, project, pod_file, say, anyway=anyway),
     )
     with TrainingBar() as bar:
-        training = Training(workspace, pod, project, bar)
+        training = Training(workspace, pod, project, bar, exports=exports)
         trained = training.train(resume=resume, new=new, run_name=run_name)
         merged = Exporting(workspace, pod, project, bar).export(trained.run.name) if exports else None
         if not keep:

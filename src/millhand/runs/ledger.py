@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from millhand.files import sha256_file
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
     name TEXT PRIMARY KEY, project TEXT NOT NULL, config TEXT NOT NULL, fingerprint TEXT NOT NULL,
-    pod TEXT NOT NULL, output_dir TEXT NOT NULL, created_s REAL NOT NULL, facts TEXT NOT NULL
+    pod TEXT NOT NULL, output_dir TEXT NOT NULL, created_s REAL NOT NULL, facts TEXT NOT NULL,
+    exports INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS step (
     run TEXT NOT NULL REFERENCES run (name), name TEXT NOT NULL, began_s REAL NOT NULL,
@@ -31,13 +32,15 @@ CREATE TABLE IF NOT EXISTS hash (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
 ) STRICT;
 """
+_LATER = "ALTER TABLE run ADD COLUMN exports INTEGER NOT NULL DEFAULT 0"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One training run: ``project``'s config as it was at the time.
 
-    ``facts`` holds what the fingerprint was made from, so that a change can be named.
+    ``facts`` holds what the fingerprint was made from, so that a change can be named. ``pod`` is what
+    ``--pod`` takes to mean where it is. ``exports``: it is to be merged too, as whoever began it said.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Run:
     output_dir: str
     created_s: float
     facts: dict[str, Any]
+    exports: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Ledger:
         try:
             with closing(sqlite3.connect(self._path, timeout=30)) as connection:
                 connection.executescript(_SCHEMA)
+                _add_later(connection)
                 with connection:
                     yield connection
         except sqlite3.DatabaseError as error:
@@ -82,13 +87,21 @@ class Ledger:
         """Enter a run. The name must be new."""
         with self._open() as db:
             row = (run.name, run.project, run.config, run.fingerprint, run.pod, run.output_dir, run.created_s)
-            db.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, _dump(run.facts)))
+            db.execute(
+                "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _dump(run.facts), run.exports)
+            )
 
     def move(self, run: Run, pod: str) -> Run:
         """Enter that a run goes on on another pod."""
         with self._open() as db:
             db.execute("UPDATE run SET pod = ? WHERE name = ?", (pod, run.name))
         return replace(run, pod=pod)
+
+    def export_too(self, run: Run) -> Run:
+        """Enter that a run is to be merged once it is trained, whoever goes on with it."""
+        with self._open() as db:
+            db.execute("UPDATE run SET exports = 1 WHERE name = ?", (run.name,))
+        return replace(run, exports=True)
 
     def runs(self, project: str | None = None) -> list[Run]:
         """All runs, or a project's, oldest first."""
@@ -146,9 +159,18 @@ class Ledger:
         return digest
 
 
+def _add_later(connection: sqlite3.Connection) -> None:
+    """Add the column that a ledger of an earlier Millhand lacks."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(run)")}
+    if "exports" not in columns:
+        with suppress(sqlite3.OperationalError):  # another client has added it by now
+            connection.execute(_LATER)
+
+
 def _run(row: tuple[Any, ...]) -> Run:
-    name, project, config, fingerprint, pod, output_dir, created_s, facts = row
-    return Run(name, project, config, fingerprint, pod, output_dir, created_s, json.loads(facts))
+    name, project, config, fingerprint, pod, output_dir, created_s, facts, exports = row
+    known = json.loads(facts)
+    return Run(name, project, config, fingerprint, pod, output_dir, created_s, known, bool(exports))
 
 
 def _dump(value: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from millhand.runs.finished import config_path, job_name, open_ledger, run_log, 
 from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_tail
 from millhand.runs.inputs import input_paths
 from millhand.runs.ledger import Ledger, Run
-from millhand.runs.places import again, home_of, is_over_on, keeps_volume, pod_settings, set_aside
+from millhand.runs.places import again, home_of, is_over_on, keeps_volume, on, pod_settings, set_aside
 from millhand.runs.plan import VERIFIED, choose, fingerprint
 from millhand.training.check.preflight import Preflight
 from millhand.training.effective import render, train_values
@@ -48,12 +48,13 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One call of `millhand train`: where, what, and who watches."""
+    """One call of `millhand train`: where, what, who watches; ``exports``: the run is to be merged too."""
 
     workspace: Workspace
     pod: Pod
     project: Project
     watcher: Watcher
+    exports: bool = False
 
     @property
     def ledger(self) -> Ledger:
@@ -109,6 +110,8 @@ class Training:
             else:
                 values = self._checked()
                 run = self._choose(values, resume=resume, new=new)
+            if self.exports:
+                run = self.ledger.export_too(run)
             self.pod.claim(run.name)
             found = self._found_done(run)
             handle = None if found else self._job(run, values)
@@ -139,7 +142,7 @@ class Training:
             raise UsageError(f"{self.project.name} has no run {name!r} to go on with.", mend=there)
         values = read_yaml(self.workspace.root / config_path(runs[name]))
         values.pop("resume_from_checkpoint", None)
-        return runs[name], values
+        return self._moved(runs[name]), values
 
     def _choose(self, values: Mapping[str, Any], *, resume: bool, new: bool) -> Run:
         facts = manifest.input_facts(self.workspace, self.ledger, values)
@@ -184,17 +187,16 @@ class Training:
             return self.ledger.move(run, self.pod.name)
         raise UsageError(
             f"Run {run.name} is on {run.pod}.",
-            mend=f"Go on there: `millhand train {run.project} --pod {run.pod}`; or train anew here: `--new`.",
+            mend=f"Go on there: `millhand train {run.project}{on(run)}`; or train anew here: `--new`.",
         )
 
     def _may_move(self, run: Run) -> bool:
-        """Whether it is over there, and nothing of it would be left behind: its checkpoints on a volume."""
-        began = any(mark.name == "train" for mark in self.ledger.steps(run.name))
-        kept = began and keeps_volume(self.workspace, run.pod) not in (
-            "",
-            keeps_volume(self.workspace, self.pod.name),
-        )
-        return is_over_on(self.workspace, run.pod, job_name(run)) and not kept
+        """Whether it never began, or is over there and leaves nothing behind: checkpoints on a volume."""
+        if not any(mark.name == "train" for mark in self.ledger.steps(run.name)):
+            return True
+        volume = keeps_volume(self.workspace, run.pod)
+        left = volume not in ("", keeps_volume(self.workspace, self.pod.name))
+        return is_over_on(self.workspace, run.pod, job_name(run)) and not left
 
     def _tell_others(self, chosen: str, runs: list[Run]) -> None:
         for run in runs if self.pod.shared else ():  # elsewhere each run has a pod of its own

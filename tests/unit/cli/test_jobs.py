@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from millhand.errors import UsageError
 from millhand.pods.base import Job, JobHandle
 from millhand.pods.local import LocalPod
 from millhand.runs.finished import open_ledger
@@ -119,6 +120,33 @@ def test_a_run_that_is_not_there_is_said_so(millhand: Millhand, start: Callable[
         assert (result.exit_code, "Did you mean 'qa'?" in result.stderr) == (2, True)
     assert millhand("logs", "qa").exit_code == 2
     assert millhand("ps").exit_code == 0
+
+
+@pytest.mark.parametrize("exports", [True, False])
+def test_a_run_is_gone_on_with_as_it_was_begun(
+    millhand: Millhand,
+    start: Callable[..., JobHandle],
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    exports: bool,
+) -> None:
+    class Seen:
+        """Stands in for the training, and tells what it was to do."""
+
+        def __init__(self, *_: object, exports: bool) -> None:
+            self.exports = exports
+
+        def train(self, **options: object) -> None:
+            raise UsageError(f"exports={self.exports}, {options}")
+
+    (workspace.configs / "qa").mkdir()
+    (workspace.configs / "qa/train.yaml").write_text("output_dir: outputs/qa\n")
+    if exports:
+        open_ledger(workspace).export_too(open_ledger(workspace).runs()[0])
+    monkeypatch.setattr("millhand.runs.train.Training", Seen)
+    told = millhand("resume", "qa").stderr
+    assert f"exports={exports}" in told
+    assert "'run_name': 'qa'" in told
 
 
 def test_nothing_is_rented_to_look(millhand: Millhand, workspace: Workspace) -> None:

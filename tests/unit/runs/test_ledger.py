@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,22 @@ def test_runs_come_back_as_they_were_oldest_first(ledger: Ledger) -> None:
         ledger.add(entered)
     assert ledger.runs("qa") == [run("a"), run("b", created_s=2.0)]
     assert [entered.name for entered in ledger.runs()] == ["a", "b", "c"]
+
+
+def test_a_run_keeps_that_it_is_to_be_merged_and_moves_with_it(ledger: Ledger) -> None:
+    ledger.add(run("qa"))
+    moved = ledger.move(ledger.export_too(run("qa")), "ssh://kim@gpu.lab:22/data")
+    assert moved.exports
+    assert ledger.runs() == [moved]
+
+
+def test_a_ledger_of_an_earlier_millhand_is_gone_on_with(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.add(run("qa"))
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite")) as db:
+        db.execute("ALTER TABLE run DROP COLUMN exports")
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: ledger.runs(), range(8))) == [[run("qa")]] * 8
+    assert ledger.export_too(run("qa")) in ledger.runs()
 
 
 def test_a_step_is_done_only_after_its_mark_and_not_when_it_begins_again(ledger: Ledger) -> None:

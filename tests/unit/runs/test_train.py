@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from millhand.errors import FindingsError, MissingPackageError, StoppedError, TrainingError
+from millhand.errors import FindingsError, MissingPackageError, StoppedError, TrainingError, UsageError
 from millhand.llamafactory.log import TrainerLog
 from millhand.llamafactory.yaml import read_yaml
 from millhand.pods.base import JobStatus, Result
@@ -181,6 +181,54 @@ def test_a_job_that_is_alive_is_followed_and_not_started_again(workspace: Worksp
     training(workspace, fake, notes).train()
     assert fake.started == []
     assert notes.told == ["Run qa is going on; following it."]
+
+
+BOX = "kind: ssh\nhost: {}\n"
+
+
+def test_a_run_that_never_began_goes_to_whatever_pod_is_named(workspace: Workspace) -> None:
+    for name in ("box", "mast"):
+        (workspace.root / f"runpod/{name}.yaml").write_text(BOX.format(name))
+    bare = {**PROBED, "packages": {}}
+    with pytest.raises(MissingPackageError):
+        training(workspace, pod(Job([JobStatus("absent")]), NOTHING, NOTHING, probed=bare)).train()
+    ledger = open_ledger(workspace)
+    ledger.move(ledger.runs()[0], "box")  # where it did not come to begin either
+    fake = pod(Job(gone()), NOTHING, NOTHING, DONE, DONE)
+    assert training(workspace, fake).train().run.pod == fake.name
+
+
+def test_a_run_that_is_named_is_left_where_it_began_too(workspace: Workspace) -> None:
+    (workspace.root / "runpod/box.yaml").write_text(BOX.format("box"))
+    with pytest.raises(TrainingError):
+        training(workspace, pod(Job(gone(1)), NOTHING, NOTHING, NOTHING, NOTHING)).train()
+    ledger = open_ledger(workspace)
+    ledger.move(ledger.runs()[0], "box")
+    with pytest.raises(UsageError, match="Run qa is on box"):
+        training(workspace, pod(Job(gone()), NOTHING)).train(run_name="qa")
+
+
+def test_a_run_keeps_the_wish_that_it_be_merged(workspace: Workspace) -> None:
+    fake = pod(Job(gone(1)), NOTHING, NOTHING, NOTHING, NOTHING)
+    project = open_project(workspace, "qa")
+    with pytest.raises(TrainingError) as caught:
+        Training(workspace, fake, project, Notes(), exports=True).train()
+    assert "`millhand train qa --resume --export --pod fake`" in caught.value.mend
+    with pytest.raises(TrainingError) as caught:  # whoever goes on with it, however
+        training(workspace, pod(Job(gone(1)), NOTHING, NOTHING, NOTHING)).train(run_name="qa")
+    assert "--export" in caught.value.mend
+    assert open_ledger(workspace).runs()[0].exports
+
+
+def test_a_run_that_began_elsewhere_is_left_there(workspace: Workspace) -> None:
+    (workspace.root / "runpod/box.yaml").write_text(BOX.format("box"))
+    with pytest.raises(TrainingError):
+        training(workspace, pod(Job(gone(1)), NOTHING, NOTHING, NOTHING, NOTHING)).train()
+    ledger = open_ledger(workspace)
+    ledger.move(ledger.runs()[0], "box")
+    with pytest.raises(UsageError, match="Run qa is on box") as caught:
+        training(workspace, pod(Job(gone()), NOTHING)).train()
+    assert "millhand train qa --pod box" in caught.value.mend
 
 
 def test_nothing_starts_where_llamafactory_is_missing_or_a_finding_stands(workspace: Workspace) -> None:
