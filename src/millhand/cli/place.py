@@ -59,12 +59,13 @@ def open_model(config: str, pod_name: str, merged: bool | None) -> tuple[Workspa
 
 
 def open_pod(workspace: Workspace, name: str) -> Pod:
-    """The pod of that name.
+    """The pod of that name. Before one is rented for no run a person is asked.
 
     Raises:
         UsageError: There is none.
     """
+    from millhand.cli.agreeing import agree
     from millhand.cli.output import say
     from millhand.runs import opening
 
-    return opening.open_pod(workspace, name, say)
+    return opening.open_pod(workspace, name, say, agree=agree)

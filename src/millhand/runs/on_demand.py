@@ -1,7 +1,8 @@
 """A rented pod, behind the pod's seam: it is rented and connected to when something is first asked of it.
 
 What a run asks before that (whether it is done, whether its config can work) costs nothing. Which pod it is:
-the one that `millhand up` made, or the run's own, found again or rented now.
+the one that `millhand up` made, or the run's own, found again or rented now. What needs one for no run takes
+any that is there; where there is none, somebody must agree to rent one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from millhand.errors import MillhandError, PodLostError
+from millhand.errors import MillhandError, PodLostError, UsageError
 from millhand.pods.base import Job, JobHandle
 from millhand.pods.lease import PodLease
 from millhand.pods.podfile import PodFile
@@ -22,18 +23,36 @@ from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.pods.sync.report import Progress, Report
 from millhand.pods.sync.transfer import Choice
 from millhand.runs.arming import NEW_POD, address_of, arm
+from millhand.runs.billed import billed, billed_on
 from millhand.runs.finished import training_job
 from millhand.runs.moving import Way
 from millhand.runs.pod_ledger import PodEntry, PodLedger, open_pod_ledger
+from millhand.runs.pod_lookup import OtherKeyError
 from millhand.runs.release import Released, Releaser
 from millhand.runs.remote import RemotePod, Say, Trainer
 from millhand.runs.renting import RentedPod, Renting, locate
 from millhand.runs.spend import most_usd, spent_usd
 from millhand.runs.there import folder_there
+from millhand.runs.tidy import tidy
 from millhand.workspace import Workspace
 
 # So near to the end of its lease a pod that is gone was ended by it.
 _NEAR_END_S = 300.0
+
+
+Agree = Callable[[Renting, PodEntry | None], None]
+
+
+def refuse(renting: Renting, _stopped: PodEntry | None) -> None:
+    """Nobody agrees to rent a pod for no run.
+
+    Raises:
+        UsageError: Always.
+    """
+    name = renting.pod_file.name
+    raise UsageError(
+        f"No pod of {name} is up, and nobody agreed to one.", mend=f"`millhand up {name}` rents one."
+    )
 
 
 class PodOnDemand(RemotePod):
@@ -44,7 +63,8 @@ class PodOnDemand(RemotePod):
         pod_file: What may be rented.
         account: At RunPod.
         say: Is told what goes on.
-        foresee: Is asked before anything is rented: what it will cost, in dollars. It may refuse.
+        foresee: Is asked before anything is rented for a run: what it will cost, in dollars. It may refuse.
+        agree: Is asked before a pod is rented for no run, or the stopped one started again. It may refuse.
     """
 
     def __init__(
@@ -54,10 +74,11 @@ class PodOnDemand(RemotePod):
         account: RunPod,
         say: Say,
         foresee: Callable[[], float | None] = lambda: None,
+        agree: Agree = refuse,
     ) -> None:
         super().__init__(workspace, pod_file, say)
-        self._account, self._foresee = account, foresee
-        self._run = ""
+        self._account, self._foresee, self._agree = account, foresee, agree
+        self._run = self._taken = ""
         self._lease: PodLease | None = None
 
     def claim(self, run: str) -> None:
@@ -117,13 +138,10 @@ class PodOnDemand(RemotePod):
     def _reach(self) -> SshPod:
         renting = self._renting
         folder = renting.workspace_there
-        own = dataclasses.replace(renting, run=self._run)
-        if own.there() is not None or renting.there() is None:  # the run's own first: it may train there
-            renting = own
-        if renting.there() is None:
-            renting = dataclasses.replace(renting, estimate_usd=self._foresee())
+        tidy(self._releaser, self._run, renting.owner)
         atexit.register(self._remind)
-        place = renting.rent()
+        place = self._place(renting)
+        self._taken = place.name
         self._say(f"Connecting to {place.name}.")
         arm(self._workspace, place, folder=folder, releaser=self._releaser)
         python, address = renting.spec.python, self._address(place)
@@ -139,14 +157,46 @@ class PodOnDemand(RemotePod):
         self._lease = PodLease(ssh, place.entry.pod_id, place.terms)
         return ssh
 
+    def _place(self, renting: Renting) -> RentedPod:
+        """The pod to take, ready."""
+        if not self._run:
+            return self._for_no_run(renting)
+        own = dataclasses.replace(renting, run=self._run)
+        if own.there() is not None or renting.there() is None:  # the run's own first: it may train there
+            renting = own
+        if renting.there() is None:
+            renting = dataclasses.replace(renting, estimate_usd=self._foresee())
+        return renting.rent()
+
+    def _for_no_run(self, renting: Renting) -> RentedPod:
+        mine = renting.there()
+        known = None if mine is None else self._ledger.find(mine.name)
+        if known is None or known.state == "stopped":
+            lent = self._of_a_run(renting)
+            if lent is not None:
+                return lent
+            self._agree(renting, known)
+        return renting.rent()
+
+    def _of_a_run(self, renting: Renting) -> RentedPod | None:
+        """The newest pod of the pod file that was rented for a run and runs."""
+        armed = [entry for entry in billed(self._workspace, self.name) if entry.run and entry.armed]
+        for entry in reversed(armed):
+            with suppress(OtherKeyError):
+                there = dataclasses.replace(renting, run=entry.run).there()
+                known = None if there is None else self._ledger.find(there.name)
+                if known is not None and known.state == "ready":
+                    told = f"{known.name} is there, rented for run {known.run}: it ends with that run"
+                    self._say(f"{told}, and what is started on it shares its GPU.")
+                    return locate(self._workspace, self._account, known.name, self._say)
+        return None
+
     def _remind(self) -> None:
         """Say at the end of the program what is still billed."""
         with suppress(MillhandError):
-            for entry in self._ledger.entries(alive=True):
-                mine = entry.owner in (self._run, f"pod:{self.name}")
-                if mine and entry.state not in ("ending", "stopped"):
-                    end = f"`millhand down {entry.name}` ends it, its lease in any case"
-                    self._say(f"{entry.name} is billed on at ${entry.hourly_usd:.2f} an hour: {end}.")
+            for entry in billed(self._workspace, self.name):
+                if entry.owner in (self._run, f"pod:{self.name}") or entry.name == self._taken:
+                    self._say(billed_on(entry))
 
     @contextmanager
     def present(self) -> Iterator[None]:

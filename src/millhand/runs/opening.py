@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from millhand.pods.base import Pod
 from millhand.pods.local import LocalPod
 from millhand.pods.podfile import PodFile, RunPodSpec, SshSpec, find_pod
 from millhand.runs.there import folder_there
 from millhand.workspace import Workspace
+
+if TYPE_CHECKING:
+    from millhand.runs.on_demand import Agree
 
 Say = Callable[[str], None]
 
@@ -23,6 +27,7 @@ def open_pod(
     say: Say,
     *,
     foresee: Foresee = lambda _: None,
+    agree: Agree | None = None,
 ) -> Pod:
     """The pod that ``--pod NAME`` means. Nothing is rented or dialled before it is first used.
 
@@ -30,7 +35,9 @@ def open_pod(
         workspace: The client's.
         name: A pod file, an ssh:// URL or ``local``.
         say: Is told what goes on.
-        foresee: Is asked with the pod file's name before it is rented: what that will cost. It may refuse.
+        foresee: Is asked with the pod file's name before it is rented for a run: what that will cost. It
+            may refuse.
+        agree: Is asked before it is rented for no run; None: nobody agrees.
 
     Raises:
         UsageError: There is none of that name, or no key to rent it with.
@@ -39,17 +46,23 @@ def open_pod(
     pod_file = find_pod(workspace, name)
     spec = pod_file.spec
     if isinstance(spec, RunPodSpec):
-        return _on_demand(workspace, pod_file, say, lambda: foresee(pod_file.name))
+        return _on_demand(workspace, pod_file, say, lambda: foresee(pod_file.name), agree)
     if isinstance(spec, SshSpec):
         return _over_ssh(workspace, pod_file, spec, say)
     return LocalPod(workspace.root, spec.python) if spec.python else LocalPod(workspace.root)
 
 
-def _on_demand(workspace: Workspace, pod_file: PodFile, say: Say, foresee: Callable[[], float | None]) -> Pod:
+def _on_demand(
+    workspace: Workspace,
+    pod_file: PodFile,
+    say: Say,
+    foresee: Callable[[], float | None],
+    agree: Agree | None,
+) -> Pod:
     from millhand.pods.runpod.client import open_account
-    from millhand.runs.on_demand import PodOnDemand
+    from millhand.runs.on_demand import PodOnDemand, refuse
 
-    return PodOnDemand(workspace, pod_file, open_account(workspace, tell=say), say, foresee)
+    return PodOnDemand(workspace, pod_file, open_account(workspace, tell=say), say, foresee, agree or refuse)
 
 
 def _over_ssh(workspace: Workspace, pod_file: PodFile, spec: SshSpec, say: Say) -> Pod:

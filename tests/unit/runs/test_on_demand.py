@@ -1,0 +1,159 @@
+"""Which pod a command takes, and that none is rented for no run before somebody agreed to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import click
+import pytest
+
+from millhand.cli.agreeing import agree
+from millhand.errors import UsageError
+from millhand.pods.podfile import find_pod
+from millhand.pods.runpod.client import RunPod
+from millhand.runs import on_demand
+from millhand.runs.on_demand import PodOnDemand
+from millhand.runs.pod_ledger import PodEntry, PodLedger
+from millhand.runs.renting import RentedPod, Renting
+from millhand.workspace import Workspace
+from tests.runpod_fake import FakeRunPod
+from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, rent, url
+
+__all__ = ["account", "fake", "ledger", "pod_file", "rent", "url"]
+
+
+@dataclasses.dataclass
+class Line:
+    """A client's way to pods whose sshds nobody asks; ``asked`` holds what it was to agree to."""
+
+    workspace: Workspace
+    account: RunPod
+    taken: list[str] = dataclasses.field(default_factory=list)
+    asked: list[str] = dataclasses.field(default_factory=list)
+    told: list[str] = dataclasses.field(default_factory=list)
+
+    def agree(self, renting: Renting, stopped: PodEntry | None) -> None:
+        self.asked.append("start" if stopped else "rent")
+
+    def take(self, run: str = "", **options: object) -> PodOnDemand:
+        """Have a command need its pod."""
+        agreeing = {"agree": self.agree, **options}
+        pod = PodOnDemand(
+            self.workspace, find_pod(self.workspace, "l4"), self.account, self.told.append, **agreeing
+        )
+        if run:
+            pod.claim(run)
+        assert pod.ssh
+        return pod
+
+
+@pytest.fixture
+def line(workspace: Workspace, account: RunPod, ledger: PodLedger, monkeypatch: pytest.MonkeyPatch) -> Line:
+    made = Line(workspace, account)
+
+    def arm(_workspace: Workspace, pod: RentedPod, **_: object) -> None:
+        made.taken.append(pod.name)
+        ledger.set(pod.name, armed=True)
+
+    monkeypatch.setattr(on_demand, "arm", arm)
+    monkeypatch.setattr(on_demand, "open_ssh_pod", lambda *_, **__: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(on_demand.atexit, "register", lambda _: None)
+    return made
+
+
+def test_what_needs_a_pod_for_no_run_takes_the_pod_of_a_run(
+    line: Line, rent: Rent, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    line.take("qa-1")
+    line.take()
+    assert (line.taken[0], len(fake.pods), line.asked) == (line.taken[1], 1, [])
+    assert any("rented for run qa-1: it ends with that run" in told for told in line.told)
+
+
+def test_the_pod_that_was_put_up_comes_before_those_of_runs(line: Line, rent: Rent) -> None:
+    line.take("qa-1")
+    mine = rent("").name
+    line.take()
+    assert line.taken[-1] == mine
+
+
+def test_of_several_runs_pods_the_newest_that_runs_is_taken(
+    line: Line, rent: Rent, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    for run in ("qa-1", "qa-2", "qa-3", "qa-4"):
+        line.take(run)
+    first, second, third, fourth = line.taken
+    entries = {entry.name: entry for entry in ledger.entries()}
+    fake.stop(fake.pods[entries[fourth].pod_id])
+    fake.terminate(fake.pods[entries[third].pod_id])
+    line.take()
+    assert (line.taken[-1], line.asked) == (second, [])
+    ledger.set(first, key_mark="another key's")
+    fake.terminate(fake.pods[entries[second].pod_id])
+    fake.terminate(fake.pods[entries[first].pod_id])
+    line.take()
+    assert (line.asked, ledger.entries()[-1].owner) == (["rent"], "pod:l4")
+
+
+def test_a_pod_whose_lease_was_never_seen_held_is_left_to_the_run_that_waits_for_it(
+    line: Line, rent: Rent
+) -> None:
+    waiting = rent("qa-1").name
+    line.take()
+    assert (line.asked, waiting in line.taken) == (["rent"], False)
+
+
+def test_a_run_takes_no_pod_of_another_run(line: Line, rent: Rent, fake: FakeRunPod) -> None:
+    line.take("qa-1")
+    line.take("qa-2")
+    assert (len(set(line.taken)), len(fake.pods), line.asked) == (2, 2, [])
+
+
+def test_nothing_is_rented_for_no_run_unless_somebody_agrees(
+    line: Line, rent: Rent, fake: FakeRunPod
+) -> None:
+    with pytest.raises(UsageError, match=r"(?s)No pod of l4 is up.*millhand up l4"):
+        line.take(agree=on_demand.refuse)
+    assert fake.created() == []
+
+
+def test_a_stopped_pod_is_not_started_again_unasked(line: Line, rent: Rent, fake: FakeRunPod) -> None:
+    name = rent("", volume="persistent_gb: 20").name
+    (pod,) = fake.pods.values()
+    fake.stop(pod)
+    with pytest.raises(UsageError):
+        line.take(agree=on_demand.refuse)
+    assert pod.stopped
+    line.take()
+    assert (line.asked, line.taken, pod.stopped) == (["start"], [name], False)
+
+
+@pytest.mark.parametrize(("answer", "pods"), [("y", 1), ("n", 0), ("", 0)])
+def test_a_person_is_asked_with_the_price(
+    line: Line, rent: Rent, fake: FakeRunPod, monkeypatch: pytest.MonkeyPatch, answer: str, pods: int
+) -> None:
+    from click.testing import CliRunner
+
+    @click.command()
+    def show() -> None:
+        line.take(agree=agree)
+
+    shown = CliRunner().invoke(show, input=f"{answer}\n" if answer else "")
+    assert "NVIDIA L4, secure, US-KS-2: $0.45 an hour" in shown.stderr
+    assert "No pod of l4 is up. Rent one?" in shown.stderr
+    assert (len(fake.created()), shown.exit_code == 0) == (pods, bool(pods))
+    if not answer:
+        assert isinstance(shown.exception, UsageError)
+        assert shown.exception.mend == "Have one first: `millhand up l4 --yes`."
+
+
+def test_at_the_end_the_pod_that_was_taken_is_said_to_be_billed_on(line: Line, rent: Rent) -> None:
+    pod = line.take("qa-1")
+    line.take("qa-2")
+    lent = line.take()
+    for one, name in ((pod, line.taken[0]), (lent, line.taken[2])):
+        line.told.clear()
+        one._remind()
+        (told,) = line.told
+        assert told.startswith(f"{name} is billed on at $0.44 an hour")
