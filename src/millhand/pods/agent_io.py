@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import IO, Any, Dict, Tuple  # noqa: UP035 - Python 3.8
 
 from millhand.pods import wire
+from millhand.pods.job_processes import POD_KEY
 
 Answer = Tuple[Dict[str, Any], bytes]  # noqa: UP006
 _PROC_ENV = Path("/proc/1/environ")
 _RUNPOD_ENV = Path("/etc/rp_environment")
-# What a container's image and its owner set for programs; RUNPOD_API_KEY ends the pod and is no job's.
+# What a container's image and its owner set for programs.
 _WANTED = re.compile(
-    r"(RUNPOD_(?!API_KEY$)\w+|HF_\w+|HUGGING_?FACE_\w+|CUDA_\w+|NVIDIA_\w+|NCCL_\w+|LD_LIBRARY_PATH"
+    r"(RUNPOD_\w+|HF_\w+|HUGGING_?FACE_\w+|CUDA_\w+|NVIDIA_\w+|NCCL_\w+|LD_LIBRARY_PATH"
     r"|LIBRARY_PATH|LANG|LC_ALL|TZ|SSL_CERT_\w+|\w+_PROXY|\w+_proxy)"
 )
 
@@ -84,10 +85,11 @@ def inside(root: Path, text: str, *, link: bool = False) -> Path:
 
 
 def base_environment() -> dict[str, str]:
-    """This session's environment with what only the container's first process was given."""
+    """This session's environment with what only the container's first process has; neither's POD_KEY."""
     found = container_environment()
     extra = {name: value for name, value in found.items() if _WANTED.fullmatch(name)}
     environment = {**extra, **os.environ}
+    environment.pop(POD_KEY, None)
     environment["PATH"] = joined_paths(os.environ.get("PATH", os.defpath), found.get("PATH", ""))
     return environment
 

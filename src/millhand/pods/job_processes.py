@@ -9,9 +9,16 @@ import sys
 from pathlib import Path
 
 MARK = "MILLHAND_JOB"
+POD_KEY = "RUNPOD_API_KEY"  # it ends the pod, or rents others: no job's affair
 _PROC = Path("/proc")
 SEES_PROCESSES = (_PROC / "self" / "stat").exists()  # Linux
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def job_environment(folder: Path, own: dict[str, str]) -> dict[str, str]:
+    """What a job starts with: this process's variables less :data:`POD_KEY`, its own, its folder's mark."""
+    inherited = {name: value for name, value in os.environ.items() if name != POD_KEY}
+    return {**inherited, **own, MARK: str(folder)}
 
 
 def marked(folder: Path) -> set[int]:

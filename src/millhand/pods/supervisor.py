@@ -39,10 +39,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from millhand.pods.job_processes import (
-    MARK,
     SEES_PROCESSES,
     adopt_orphans,
     descendants,
+    job_environment,
     parents,
     reap_orphans,
 )
@@ -314,7 +314,7 @@ def _start(order: dict[str, Any], folder: Path, lock: IO[bytes]) -> subprocess.P
         return subprocess.Popen(
             order["argv"],
             cwd=order["cwd"],
-            env={**os.environ, **order["env"], MARK: str(folder)},
+            env=job_environment(folder, order["env"]),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -265,7 +265,8 @@ def test_the_containers_environment_fills_gaps_and_keeps_its_keys(
         b"RUNPOD_POD_ID=abc\0RUNPOD_API_KEY=key\0HF_TOKEN=hf\0OTHER=1\0LANG=xx\0PATH=/opt/conda/bin:/usr/bin"
     )
     monkeypatch.setattr(agent_io, "_PROC_ENV", environ)
-    monkeypatch.setattr(os, "environ", {"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin", "HOME": "/h"})
+    own = {"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin", "HOME": "/h", "RUNPOD_API_KEY": "key"}
+    monkeypatch.setattr(os, "environ", own)
     assert agent_io.base_environment() == {
         "RUNPOD_POD_ID": "abc",
         "HF_TOKEN": "hf",

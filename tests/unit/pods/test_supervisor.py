@@ -44,6 +44,14 @@ time.sleep(60)
     assert handle.status().exit_code == 0
 
 
+def test_a_job_is_not_given_the_key_that_ends_its_pod(pod: LocalPod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "planted-key")
+    monkeypatch.setenv("HF_HOME", "/hub")
+    handle = ended(pod.start(Job("j", python("import os; print(dict(os.environ))"))))
+    assert b"planted-key" not in handle.log()
+    assert b"/hub" in handle.log()
+
+
 def test_stop_ends_a_deaf_job_with_all_that_it_started(pod: LocalPod, tmp_path: Path) -> None:
     child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     code = f"""
