@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on stdout.")
 
+_WORD = 100  # terminal cells: what is longer without a blank is no name or path, and is folded
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -72,16 +73,41 @@ def print_json(value: object) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; cells are text, never markup."""
+    """Print a table; cells are text, never markup.
+
+    A name or a path stays on one line, to be copied. What goes elsewhere than to a terminal is as wide as
+    its cells.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title) if title else None, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")  # cut off with "…" a path could not be copied
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    frame = 3 * len(columns) + 1
+    room = stdout().width - frame if stdout().is_terminal else None
+    widths = _widths(list(zip(columns, *cells, strict=True)), room)
+    table = Table(title=Text(title) if title else None, title_justify="left", width=sum(widths) + frame)
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column, overflow="fold", width=width)
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
     stdout().print(table)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int | None) -> list[int]:
+    """How wide columns of these cells are, in all at most ``room`` unless a word needs more.
+
+    The widest gives way first, and none below its longest word.
+    """
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    least = [max(cell_len(word) for cell in column for word in ("", *cell.split())) for column in columns]
+    while room is not None and sum(widths) > room:
+        giving = [n for n, width in enumerate(widths) if width > min(least[n], _WORD)]
+        if not giving:
+            break
+        widths[max(giving, key=widths.__getitem__)] -= 1
+    return widths
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
