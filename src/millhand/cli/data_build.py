@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from millhand.cli.output import json_option, print_json, print_table, say, show_findings
+from millhand.cli.output import json_option, print_facts, print_json, print_table, say, show_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,15 +125,33 @@ def _print_draught(draught: Draught, *, as_json: bool) -> int:
     _funnel(draught.reports, draught.reports[0].tally.came if draught.reports else len(draught.stage))
     click.echo(f"{len(draught.stage):,} pieces would go on; nothing was written.")
     if price is not None:
-        for name, value in msgspec.to_builtins(price).items():
-            click.echo(f"{name}: {value}")
+        _print_price(msgspec.to_builtins(price))
     return 0
+
+
+def _print_price(price: dict[str, Any]) -> None:
+    """What asking a model would take, by the names of ``synthesize.pricing.Price``."""
+    if not price["requests"] and not price["cached"]:
+        click.echo("No model is asked: it costs nothing.")
+        return
+    usd = "not known: `generate` takes usd_per_million_in and usd_per_million_out"
+    if price["usd"] is not None:
+        usd = f"{price['usd']:.2f}, at most {price['usd_at_most']:.2f}"
+    print_facts(
+        {
+            "requests": f"{price['requests']:,}, at most {price['requests_at_most']:,}",
+            "answered already": f"{price['cached']:,}, which cost nothing more",
+            "questions asked for": f"{price['items']:,}",
+            "tokens": f"{price['tokens_in']:,} in, {price['tokens_out']:,} out ({price['basis']})",
+            "US$": usd,
+        }
+    )
 
 
 _NEW_EPILOG = """\b
 Examples:
   millhand data new manual docs/manual.pdf --licence CC-BY-4.0
-  millhand data new filings 'raw/dart/*.zip' --licence "KOGL-1"
+  millhand data new filings dart/raw --licence KOGL-1
   millhand data new qa qa.xlsx --map instruction=질문,output=답변 --licence CC0-1.0"""
 
 
@@ -202,6 +220,6 @@ def steps(name: str | None, as_json: bool) -> None:
 
 
 def _shown(value: object) -> str:
-    import orjson
+    import json
 
-    return orjson.dumps(value, default=str).decode("utf-8")
+    return json.dumps(value, ensure_ascii=False, default=str)  # a blank behind each comma: it can be wrapped

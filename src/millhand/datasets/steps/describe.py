@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from millhand.datasets.steps.known import NAMES, load_step
+
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", types.NoneType: "null"}
 
 
 class Option(NamedTuple):
@@ -44,14 +47,19 @@ def _described(name: str) -> Description:
     texts, kinds = _arguments(options), typing.get_type_hints(options)
     fields = msgspec.structs.fields(options)
     found = (Option(f.name, _kind(kinds[f.name]), _default(f), texts.get(f.name, "")) for f in fields)
-    return Description(name, text, tuple(found))
+    return Description(name, _told(text), tuple(found))
 
 
 def _arguments(options: type[msgspec.Struct]) -> Mapping[str, str]:
     """The texts below ``Args:`` of a docstring, by name."""
     _, _, section = (inspect.getdoc(options) or "").partition("Args:\n")
     found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in found}
+    return {name: _told(" ".join(text.split())) for name, text in found}
+
+
+def _told(text: str) -> str:
+    """With the marks of an answer in place of a docstring's."""
+    return re.sub(r"\*(\w+)\*", r"\1", text.replace("``", "`"))
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
@@ -61,10 +69,16 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def _kind(hint: Any) -> str:
-    if typing.get_origin(hint) is typing.Literal:
-        return " | ".join(repr(value) if value == "" else str(value) for value in typing.get_args(hint))
-    words = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-    if hint in words:
-        return words[hint]
-    names = {"tuple": "list", "dict": "mapping", "list": "list"}
-    return names.get(getattr(typing.get_origin(hint), "__name__", ""), str(hint).replace("typing.", ""))
+    """What an option takes, in the words of a recipe: ``list of qa | summary``, ``number or null``."""
+    form, of = typing.get_origin(hint), typing.get_args(hint)
+    if form is typing.Literal:
+        return " | ".join(str(value) or '""' for value in of)
+    if form in (types.UnionType, typing.Union):
+        return " or ".join(_kind(part) for part in of)
+    if form is dict:
+        return f"mapping of {_kind(of[0])} to {_kind(of[1])}"
+    if form in (tuple, list):
+        return f"list of {_kind(of[0])}"
+    if issubclass(hint, msgspec.Struct):
+        return f"mapping of {', '.join(hint.__struct_fields__)}"
+    return _WORDS[hint]

@@ -39,8 +39,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             record without an answer is always dropped.
         language: ``ko`` drops a record, or a passage's prose, with less Hangul among its letters than
             ``min_hangul``; texts of fewer than 20 letters stay.
-        repetition: How much of an answer may say the same again: times the limits of Gopher's rules
-            (``text/repetition.py``), which were set for the web. 0 does not look.
+        repetition: How much of an answer may say the same again: times the limits of Gopher's rules,
+            which were set for the web. 0 does not look.
         prose_repetition: The same of a passage's prose. Not looked at unless asked for: sound reports
             repeat themselves.
         boilerplate: Tables of contents, page numbers, copyright, menus, pages left blank.

@@ -52,7 +52,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         part_chars: A longer passage is asked about in parts.
         structured: ``schema`` sends a JSON schema and the prompt asks for JSON too; ``prompt`` only asks.
             ``auto`` sends the schema until a server refuses it.
-        temperature: Given to the model; None: the server's own.
+        temperature: Given to the model; null: the server's own.
         max_tokens: Of one answer; 0: worked out from what is asked for.
         regenerate: How often what fails the judge is asked for again.
         min_overlap: Share of an answer's Hangul words that must begin like a word of the passage.
