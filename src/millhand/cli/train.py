@@ -36,7 +36,7 @@ _LOSSES = ("loss", "eval_loss", "best_eval_loss")
 @click.option("--new", is_flag=True, help="Start a new run, whatever is there.")
 @click.option("--export", "exports", is_flag=True, help="Merge the adapter too, before a pod is given back.")
 @click.option("--keep", is_flag=True, help="Do not give the rented pod back; `millhand down` does.")
-@click.option("--anyway", is_flag=True, help="Rent even where the estimate says that it does not fit.")
+@click.option("--anyway", is_flag=True, help="Rent even where it does not fit, or outlasts the lease.")
 @pod_option
 @json_option
 def train(
@@ -68,7 +68,7 @@ def train(
         workspace,
         pod_name,
         say,
-        foresee=lambda pod_file: foresee(workspace, project, pod_file, say, anyway=anyway),
+        foresee=lambda there, run: foresee(workspace, project, there, say, run=run, anyway=anyway),
     )
     with TrainingBar() as bar:
         training = Training(workspace, pod, project, bar, exports=exports)

@@ -63,7 +63,8 @@ class PodOnDemand(RemotePod):
         pod_file: What may be rented.
         account: At RunPod.
         say: Is told what goes on.
-        foresee: Is asked before anything is rented for a run: what it will cost, in dollars. It may refuse.
+        foresee: Is asked with the run before anything is rented for it: what it will cost, in dollars. It may
+            refuse.
         agree: Is asked before a pod is rented for no run, or the stopped one started again. It may refuse.
     """
 
@@ -73,7 +74,7 @@ class PodOnDemand(RemotePod):
         pod_file: PodFile,
         account: RunPod,
         say: Say,
-        foresee: Callable[[], float | None] = lambda: None,
+        foresee: Callable[[str], float | None] = lambda _: None,
         agree: Agree = refuse,
     ) -> None:
         super().__init__(workspace, pod_file, say)
@@ -165,7 +166,7 @@ class PodOnDemand(RemotePod):
         if own.there() is not None or renting.there() is None:  # the run's own first: it may train there
             renting = own
         if renting.there() is None:
-            renting = dataclasses.replace(renting, estimate_usd=self._foresee())
+            renting = dataclasses.replace(renting, estimate_usd=self._foresee(self._run))
         return renting.rent()
 
     def _for_no_run(self, renting: Renting) -> RentedPod:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-Foresee = Callable[[str], float | None]
+Foresee = Callable[[str, str], float | None]
 
 
 def open_pod(
@@ -26,7 +26,7 @@ def open_pod(
     name: str,
     say: Say,
     *,
-    foresee: Foresee = lambda _: None,
+    foresee: Foresee = lambda _pod, _run: None,
     agree: Agree | None = None,
 ) -> Pod:
     """The pod that ``--pod NAME`` means. Nothing is rented or dialled before it is first used.
@@ -35,8 +35,8 @@ def open_pod(
         workspace: The client's.
         name: A pod file, an ssh:// URL or ``local``.
         say: Is told what goes on.
-        foresee: Is asked with the pod file's name before it is rented for a run: what that will cost. It
-            may refuse.
+        foresee: Is asked with the pod file's name and the run's before it is rented for the run: what that
+            will cost. It may refuse.
         agree: Is asked before it is rented for no run; None: nobody agrees.
 
     Raises:
@@ -46,7 +46,7 @@ def open_pod(
     pod_file = find_pod(workspace, name)
     spec = pod_file.spec
     if isinstance(spec, RunPodSpec):
-        return _on_demand(workspace, pod_file, say, lambda: foresee(pod_file.name), agree)
+        return _on_demand(workspace, pod_file, say, lambda run: foresee(pod_file.name, run), agree)
     if isinstance(spec, SshSpec):
         return _over_ssh(workspace, pod_file, spec, say)
     return LocalPod(workspace.root, spec.python) if spec.python else LocalPod(workspace.root)
@@ -56,7 +56,7 @@ def _on_demand(
     workspace: Workspace,
     pod_file: PodFile,
     say: Say,
-    foresee: Callable[[], float | None],
+    foresee: Callable[[str], float | None],
     agree: Agree | None,
 ) -> Pod:
     from millhand.pods.runpod.client import open_account
