@@ -22,6 +22,7 @@ TICK_S = 0.25
 LOOK_S = 2.0
 BUSY_PERCENT = 5
 _PROC = Path("/proc")
+_PAGES = ("webui-", "tensorboard-")
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
 
 
@@ -63,7 +64,7 @@ def processes(jobs: str) -> tuple[set[str], set[str]]:
 
 def is_page(folder: str) -> bool:
     """Whether a job only shows a page: nobody may look at it, but what is trained on it counts."""
-    return Path(folder).name.startswith("webui-")
+    return Path(folder).name.startswith(_PAGES)
 
 
 def _training(words: list[bytes]) -> Iterator[str]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from millhand.errors import MillhandError, PodLostError, UsageError
 from millhand.pods.base import Job, JobHandle
@@ -28,6 +27,7 @@ from millhand.runs.finished import training_job
 from millhand.runs.moving import Way
 from millhand.runs.pod_ledger import PodEntry, PodLedger, open_pod_ledger
 from millhand.runs.pod_lookup import OtherKeyError
+from millhand.runs.presence import Use, beating
 from millhand.runs.release import Released, Releaser
 from millhand.runs.remote import RemotePod, Say, Trainer
 from millhand.runs.renting import RentedPod, Renting, locate
@@ -199,25 +199,21 @@ class PodOnDemand(RemotePod):
                 if entry.owner in (self._run, f"pod:{self.name}") or entry.name == self._taken:
                     self._say(billed_on(entry))
 
-    @contextmanager
-    def present(self) -> Iterator[None]:
+    def present(self) -> AbstractContextManager[None]:
         """Hold the lease's idle rule off: a base model takes hours over a slow line."""
         _reached = self.ssh  # which arms the lease
-        lease, over = self._lease, threading.Event()
-        idle_s = 60 * (self._renting.spec.lease.idle_minutes or 1)
+        return beating(self._lease, self._beat_s)
 
-        def beat() -> None:
-            while lease is not None and not over.wait(min(60.0, idle_s / 4)):
-                with suppress(MillhandError):  # whoever transfers hears of it
-                    lease.beat()
+    @contextmanager
+    def forward(self, port: int, *, at: int = 0) -> Iterator[int]:
+        """Make a port there reachable here; what is sent there through it holds the idle rule off."""
+        use, ssh = Use(), self.ssh
+        with ssh.forward(port, at=at, used=use.note) as local, beating(self._lease, self._beat_s, use.taken):
+            yield local
 
-        beating = threading.Thread(target=beat, daemon=True, name="heartbeat")
-        beating.start()
-        try:
-            yield
-        finally:
-            over.set()
-            beating.join()
+    @property
+    def _beat_s(self) -> float:
+        return min(60.0, 60 * (self._renting.spec.lease.idle_minutes or 1) / 4)
 
     def _prepared(self, ssh: SshPod) -> Trainer:
         with self.present():

@@ -80,9 +80,10 @@ def shown(pod: Pod, page: Page, *, at: int) -> Iterator[tuple[str, JobHandle]]:
             )
         )
     try:
-        with pod.present(), pod.forward(port, at=0 if pod.shared else at) as local:
+        with pod.forward(port, at=0 if pod.shared else at) as local:
             url = f"http://127.0.0.1:{local}"
-            _wait_until_shown(url, handle)
+            with pod.present():  # no longer: a page that nobody uses is no work
+                _wait_until_shown(url, handle)
             yield url, handle
     finally:
         if not (handle.status().alive and still_trains(pod)):

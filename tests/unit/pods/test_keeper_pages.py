@@ -46,10 +46,11 @@ def active(jobs: Path) -> tuple[str, ...]:
     return Scout(jobs.parent / "lease", jobs)._looked().active
 
 
-def test_a_page_alone_is_no_work(jobs: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    start(started, jobs / "webui-43211")
-    assert is_page(str(jobs / "webui-43211"))
-    assert not [what for what in active(jobs) if "webui" in what]
+@pytest.mark.parametrize("page", ["webui", "tensorboard"])
+def test_a_page_alone_is_no_work(jobs: Path, started: list[subprocess.Popen[bytes]], page: str) -> None:
+    start(started, jobs / f"{page}-43211")
+    assert is_page(str(jobs / f"{page}-43211"))
+    assert not [what for what in active(jobs) if page in what]
 
 
 def test_a_training_that_was_started_on_a_page_is(jobs: Path, started: list[subprocess.Popen[bytes]]) -> None:

@@ -177,19 +177,22 @@ class SshPod:
     def _opener(self, transport: Literal["shared", "new"]) -> Stream:
         return self.connection.open_agent(agent(), transport=transport)
 
-    def forward(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
+    def forward(
+        self, port: int, *, at: int = 0, used: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[int]:
         """Make a port of the pod's 127.0.0.1 reachable on the client's; yields the client's port.
 
         Args:
             port: The pod's.
             at: The client's; 0 takes a free one.
+            used: Called whenever something is sent to the pod through it.
 
         Raises:
             UsageError: ``at`` is in use.
             ConnectError: There is no way there, or its sshd forbids tunnels.
         """
         self.connection.check_tunnels(port)
-        return tunnel(lambda: self.connection.open_tunnel(port), at)
+        return tunnel(lambda: self.connection.open_tunnel(port), at, used)
 
     def close(self) -> None:
         """Hang up. Jobs go on; tethered ones end soon. Done at the end of the program at the latest."""

@@ -23,18 +23,22 @@ _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 @contextmanager
-def tunnel(open_channel: Callable[[], paramiko.Channel], port: int = 0) -> Iterator[int]:
+def tunnel(
+    open_channel: Callable[[], paramiko.Channel], port: int = 0, used: Callable[[], None] = lambda: None
+) -> Iterator[int]:
     """Listen on the client's 127.0.0.1 as long as the block lasts, and yield the port.
 
     Args:
         open_channel: Makes one channel to the pod's port.
         port: The client's port; 0 takes a free one.
+        used: Called whenever something is sent to the pod. What comes from there says nothing of use: a page
+            that nobody looks at is sent a sign of life every few seconds.
 
     Raises:
         UsageError: The port is in use.
     """
     with _listener(port) as listener:
-        lines = _Lines(open_channel)
+        lines = _Lines(open_channel, used)
         accepting = threading.Thread(target=_accept, args=(listener, lines), daemon=True)
         accepting.start()
         try:
@@ -75,8 +79,8 @@ def _wake(listener: socket.socket) -> None:
 class _Lines:
     """The connections that go through a tunnel at the moment."""
 
-    def __init__(self, open_channel: Callable[[], paramiko.Channel]) -> None:
-        self._open_channel = open_channel
+    def __init__(self, open_channel: Callable[[], paramiko.Channel], used: Callable[[], None]) -> None:
+        self._open_channel, self._used = open_channel, used
         self._lock = threading.Lock()
         self._near: set[socket.socket] = set()
         self._closed = False
@@ -102,7 +106,7 @@ class _Lines:
         try:
             near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._open_channel() as far:
-                _join(near, far)
+                _join(near, far, self._used)
         except (MillhandError, paramiko.SSHException, EOFError, OSError):
             with suppress(OSError):
                 near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -112,9 +116,9 @@ class _Lines:
             near.close()
 
 
-def _join(near: socket.socket, far: paramiko.Channel) -> None:
+def _join(near: socket.socket, far: paramiko.Channel, used: Callable[[], None]) -> None:
     """Pass bytes on both ways until both ends have said all."""
-    upward = threading.Thread(target=_upward, args=(near, far), daemon=True)
+    upward = threading.Thread(target=_upward, args=(near, far, used), daemon=True)
     upward.start()
     try:
         while data := far.recv(_PART):
@@ -132,9 +136,10 @@ def _join(near: socket.socket, far: paramiko.Channel) -> None:
         upward.join(5)
 
 
-def _upward(near: socket.socket, far: paramiko.Channel) -> None:
+def _upward(near: socket.socket, far: paramiko.Channel, used: Callable[[], None]) -> None:
     with suppress(OSError, EOFError, paramiko.SSHException):
         while data := near.recv(_PART):
+            used()
             far.sendall(data)
         far.shutdown_write()
 
