@@ -19,10 +19,15 @@ _DEVICES = re.compile(
 )
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[\ud800-\udfff]')
 _SECRET = re.compile(
-    r"\.git|git~1|\.env|\.env\.(?!example$|sample$|template$).+|\.ssh|\.netrc|_netrc|\.git-credentials"
-    r"|id_(rsa|dsa|ecdsa|ed25519)(_sk)?|.+\.(pem|key|p12|pfx|ppk)",
+    r"\.git|git~1|\.env|\.env\.(?!example$|sample$|template$).+|\.envrc"
+    r"|\.ssh|\.netrc|_netrc|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)(_sk)?|\.gnupg"
+    r"|.+\.(pem|key|p12|pfx|ppk|jks|keystore|kdbx)|\.pypirc|\.npmrc|\.pgpass|pgpass\.conf|\.my\.cnf|\.htpasswd"
+    r"|\.aws|\.azure|\.gcloud|\.kube|\.runpod|\.kaggle|kaggle\.json|\.huggingface|\.boto|\.s3cfg|rclone\.conf"
+    r"|(application_default_)?credentials\.json|client_secrets?(_.+)?\.json|service[-_]?account([-_]?key)?\.json"
+    r"|\.?secrets\.(toml|ya?ml|json)|\.vault-token",
     re.IGNORECASE,
 )
+_STATE = ".millhand"
 
 
 class RefusedError(Exception):
@@ -97,9 +102,14 @@ def _folded(name: str) -> str:
 
 
 def _is_own(path: str) -> bool:
-    if not path.isascii() or ".millhand" in path.lower():
+    if not path.isascii() or _STATE in path.lower():
         return _is_own_name(path)
     return False
+
+
+def is_state(name: str) -> bool:
+    """Whether a name is that of the folder of Millhand's notes: each side has its own."""
+    return _folded(name).lower() == _STATE
 
 
 _OWN = ("sync", "keys", "locks", "known_hosts.json", "id")
@@ -108,7 +118,7 @@ _OWN = ("sync", "keys", "locks", "known_hosts.json", "id")
 def _is_own_name(path: str) -> bool:
     lower = [_folded(name).lower() for name in path.split("/")]
     return any(
-        first == ".millhand" and (second.startswith("ledger") or second in _OWN)
+        first == _STATE and (second.startswith("ledger") or second in _OWN)
         for first, second in zip(lower, lower[1:])
     )
 

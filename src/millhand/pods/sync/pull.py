@@ -12,12 +12,13 @@ from millhand.pods.sync.folders import Entry, Stamp, reason_of
 from millhand.pods.sync.hashes import BLOCK, read_hash
 from millhand.pods.sync.incoming import Incoming
 from millhand.pods.sync.lanes import Answer, AnswerError, CutError, Opener
-from millhand.pods.sync.names import WINDOWS, RefusedError, is_secret, split
+from millhand.pods.sync.names import WINDOWS, RefusedError, split
 from millhand.pods.sync.packing import from_row, inflate, unpack
 from millhand.pods.sync.remote import PAGE
+from millhand.pods.sync.removing import Say
 from millhand.pods.sync.report import Progress, Report
 from millhand.pods.sync.transfer import TRIES, Batch, Choice, Transfer, pages
-from millhand.pods.sync.tree import MAC, Arrivals, Tree, outermost, refused
+from millhand.pods.sync.tree import MAC, Arrivals, Tree, fault_of_name, outermost, refused
 
 
 def pull(
@@ -55,6 +56,7 @@ class _Pull:
         self._crew, self._store, self._report = transfer.crew, transfer.store, transfer.report
         self._tree = Tree(transfer.root, paths, transfer.report.findings)
         self._arrivals = Arrivals(transfer.report.findings, windows=WINDOWS, folds=WINDOWS or MAC)
+        self._say = Say(transfer.choice.leaves_out)
         self._batch = Batch()
         self._links: list[Entry] = []
         self._again: list[str] = []
@@ -73,8 +75,8 @@ class _Pull:
         self._flush()
         self._repeat()
         self._make_links()
-        for path in named if self._transfer.choice.delete else ():
-            self._delete_extras(path)
+        if self._transfer.choice.delete:
+            self._remove_extras(named)
         self._transfer.goodbye()
 
     def _allowed(self, path: str) -> bool:
@@ -83,16 +85,17 @@ class _Pull:
         except RefusedError as error:
             self._transfer.found(refused(path, error.reason))
             return False
-        if is_secret(path):
-            self._transfer.found(refused(path, "keys, secrets and Millhand's ledger stay where they are"))
-        return not is_secret(path)
+        fault = fault_of_name(path)
+        if fault:
+            self._transfer.found(refused(path, fault))
+        return fault is None
 
     def _bring_all(self, path: str, must: bool) -> None:
         keep, some = self._tree.keeper(path), False
         for page in self._listed(path):
             some = some or bool(page)
-            page = [entry for entry in page if not self._transfer.choice.leaves_out(path, entry.path)]
-            taken = [entry for entry in page if keep(entry) and self._arrivals.take(entry)]
+            taken = [entry for entry in page if keep(entry) and self._wanted(path, entry)]
+            self._heard(path, page, taken)
             self._report.checked += sum(entry.kind == "f" for entry in taken) if must else 0
             decided = self._decided(taken)
             wanted = [entry.size for entry, _, said in decided if said == SEND and entry.kind == "f"]
@@ -102,6 +105,15 @@ class _Pull:
         if must and not some:
             why = "there is no such file or folder on the other side"
             self._transfer.found(refused(path, why, "sync.missing"))
+
+    def _wanted(self, path: str, entry: Entry) -> bool:
+        return not self._transfer.choice.leaves_out(path, entry.path) and self._arrivals.take(entry)
+
+    def _heard(self, path: str, page: list[Entry], taken: list[Entry]) -> None:
+        for entry in page if self._transfer.choice.delete else ():
+            self._say.has(entry.path)
+        for entry in taken if self._transfer.choice.delete else ():
+            self._say.brings(path, entry)
 
     def _listed(self, path: str) -> Iterator[list[Entry]]:
         start = "" if path == "." else f"{path}/"
@@ -248,22 +260,23 @@ class _Pull:
         for entry in self._links if not self._transfer.choice.dry_run else ():
             self._tried(entry.path, lambda entry=entry: self._store.make_link(entry.path, entry.link or ""))
 
-    def _delete_extras(self, path: str) -> None:
-        """Remove what the tree here has in a named folder and the pod has not."""
+    def _remove_extras(self, named: list[str]) -> None:
+        """Remove what the named folders have here and the pod has not, as far as the pod has a say."""
         extras: list[Entry] = []
-        tree = Tree(self._transfer.root, [path])
-        for page in pages(tree.walk(), PAGE):
-            extras += self._missing_there([entry for entry, _ in page])
-        for entry in sorted(extras, key=lambda entry: -entry.path.count("/")):
-            self._transfer.add("delete", entry.path)
-            if not self._transfer.choice.dry_run:
-                gone = self._tried(entry.path, lambda entry=entry: self._store.delete(entry.path))
-                self._report.deleted += gone
+        for path in named:
+            here = (entry for entry, _ in Tree(self._transfer.root, [path]).walk())
+            extras += self._say.extras(path, here, self._report.findings)
+        gone = [entry for page in pages(iter(extras), PAGE) for entry in self._missing_there(page)]
+        if self._transfer.may_remove(gone):
+            for entry in gone:
+                self._report.deleted += self._tried(
+                    entry.path, lambda entry=entry: self._store.delete(entry.path)
+                )
 
     def _missing_there(self, entries: list[Entry]) -> list[Entry]:
         answer = self._crew.call({"do": "missing", "paths": [entry.path for entry in entries]})[0]
         gone = set(answer["missing"])
-        return [entry for entry in entries if entry.path in gone and entry.path != "."]
+        return [entry for entry in entries if entry.path in gone]
 
 
 def _alike(new: Entry, old: Entry) -> bool:

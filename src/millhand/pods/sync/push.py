@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from millhand.pods.sync.compare import ASK, BLOCKED, META, SEND, verdict
-from millhand.pods.sync.folders import Entry, reason_of
+from millhand.pods.sync.folders import Entry, Stamp, reason_of
 from millhand.pods.sync.hashes import BLOCK, read_hash
 from millhand.pods.sync.lanes import Answer, AnswerError, Opener
 from millhand.pods.sync.names import RefusedError
 from millhand.pods.sync.packing import deflate, from_row, pack, to_row, unpack
 from millhand.pods.sync.remote import ChangedError, read_small
+from millhand.pods.sync.removing import Say
 from millhand.pods.sync.report import Progress, Report
 from millhand.pods.sync.sending import Larges
 from millhand.pods.sync.transfer import Batch, Choice, Orders, Transfer, in_flight, pages
@@ -44,7 +46,8 @@ def push(
         MillhandError: No agent, no folder or no room there.
     """
     with Transfer(opener, root, place, choice or Choice(), progress, writes_there=True) as transfer:
-        _Push(transfer, Tree(transfer.root, paths, transfer.report.findings)).run()
+        tree = Tree(transfer.root, paths, transfer.report.findings, transfer.choice.skip)
+        _Push(transfer, tree).run()
     transfer.report.planned.sort(key=lambda planned: planned.path)
     return transfer.report
 
@@ -57,6 +60,7 @@ class _Push:
         self._given: list[Future[Answer]] = []
         self._with_base: list[tuple[Entry, int, bool]] = []
         self._larges = Larges(transfer)
+        self._say = Say(transfer.choice.leaves_out)
 
     def run(self) -> None:
         choice = self._transfer.choice
@@ -72,22 +76,30 @@ class _Push:
                 self._larges.send(entry, old, parts)
             self._crew.drain()
             self._larges.mend()
-        if choice.delete:
-            self._find_extras()
-        if not choice.dry_run:
-            self._give_orders("link", "delete")  # no link is there while files are written
+            self._give_orders("link")  # no link is there while files are written
             self._take_answers()
+        if choice.delete:
+            self._remove_extras()
         self._transfer.goodbye()
 
     def _compared(self) -> Iterator[tuple[list[Entry], Future[Answer]]]:
         """Ask about page after page of the tree."""
-        for page in pages(self._tree.walk(), _PAGE):
+        for page in pages(self._walked(), _PAGE):
             known = self._transfer.store.hashes.known((e.path, stamp) for e, stamp in page if e.kind == "f")
             entries = [e._replace(digest=known.get(e.path)) for e, _ in page if e.path != "."]
             self._report.checked += sum(entry.kind == "f" for entry in entries)
             self._transfer.suspect(sum(entry.size for entry in entries if entry.digest is None))
             rows = pack([to_row(entry) for entry in entries])
             yield entries, self._crew.leader.ask({"do": "compare"}, rows)
+
+    def _walked(self) -> Iterator[tuple[Entry, Stamp]]:
+        if not self._transfer.choice.delete:
+            yield from self._tree.walk()
+            return
+        for path in outermost(self._tree.named):
+            for entry, stamp in dataclasses.replace(self._tree, named=[path]).walk():
+                self._say.brings(path, entry)
+                yield entry, stamp
 
     def _decide(self, page: list[Entry], rows: list[list[Any]]) -> None:
         for index, said, old_size, parts, more in rows:
@@ -178,15 +190,18 @@ class _Push:
 
         self._crew.put(header, sent, done)
 
-    def _find_extras(self) -> None:
-        """What the pod has in the named folders and this tree has not."""
+    def _remove_extras(self) -> None:
+        """Remove what the named folders have there and not here, as far as this side has a say."""
+        extras: list[Entry] = []
         for path in outermost(self._tree.named):
-            keep = self._tree.keeper(path)
-            extras = [entry for entry in self._there(path) if keep(entry) and self._missing_here(entry)]
-            for entry in sorted(extras, key=lambda entry: -entry.path.count("/")):
-                self._transfer.add("delete", entry.path)
+            there = filter(self._tree.keeper(path), self._there(path))
+            extras += self._say.extras(path, there, self._report.findings)
+        gone = [entry for entry in extras if self._missing_here(entry)]
+        if self._transfer.may_remove(gone):
+            for entry in gone:
                 self._orders.add("delete", entry.path)
-                self._report.deleted += not self._transfer.choice.dry_run
+            self._give_orders("delete")
+            self._report.deleted = len(gone) - self._take_answers()
 
     def _there(self, path: str) -> Iterator[Entry]:
         header, rows = self._crew.call({"do": "list", "path": path})
@@ -204,7 +219,10 @@ class _Push:
     def _give_orders(self, *names: str) -> None:
         self._given += [self._crew.leader.ask(*message) for message in self._orders.messages(*names)]
 
-    def _take_answers(self) -> None:
-        for given in self._given:
-            for path, fault in given.result()[0]["faults"]:
-                self._transfer.left_out(path, fault)
+    def _take_answers(self) -> int:
+        """Wait until the orders that were given are done; how many were not."""
+        given, self._given = self._given, []
+        faults = [fault for order in given for fault in order.result()[0]["faults"]]
+        for path, fault in faults:
+            self._transfer.left_out(path, fault)
+        return len(faults)

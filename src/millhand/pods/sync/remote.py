@@ -146,8 +146,8 @@ class Agent:
         return {"more": more, "problems": [] if more else self._problems}, pack(rows)
 
     def on_missing(self, payload: bytes, paths: list[str]) -> Answer:
-        """Which of these paths are not here."""
-        return {"missing": [path for path in paths if self._root.look(path) is None]}, b""
+        """Which of these paths are not here, for certain."""
+        return {"missing": [path for path in paths if self._look(Entry(path, "f")) is None]}, b""
 
     def on_digests(self, payload: bytes, paths: list[str]) -> Answer:
         """The digests of files; null where one cannot be read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,6 +20,7 @@ from millhand.pods.sync.lanes import Answer, AnswerError, CutError, Opener
 from millhand.pods.sync.names import RefusedError
 from millhand.pods.sync.packing import pack
 from millhand.pods.sync.remote import fault_of
+from millhand.pods.sync.removing import nothing_removed
 from millhand.pods.sync.report import Planned, Progress, Quiet, Report
 from millhand.pods.sync.store import MismatchError, Store
 from millhand.pods.sync.tree import refused, shown
@@ -36,12 +37,16 @@ class Choice:
     """How a sync is done.
 
     Args:
-        delete: Remove in the named folders what the other side does not have, less what is ignored.
+        delete: Remove files that the other side lacks, in the named folders that it has
+            (:mod:`millhand.pods.sync.removing`).
+        agree: Told all that would be removed before anything is; nothing is unless it agrees. None: it does.
         dry_run: Change nothing; say what would be done.
         durable: Flush each file to the disk before it takes its place.
         lanes: Connections at most; None: as many as the distance asks for.
         compress: None: where the line is slow enough for it to pay.
-        exclude: Patterns (:mod:`fnmatch`) of names, at any depth below what is named, that a pull leaves.
+        exclude: Patterns (:mod:`fnmatch`) of names, at any depth below what is named, that a pull leaves
+            and nothing removes.
+        skip: Paths below what is named that a push leaves.
     """
 
     delete: bool = False
@@ -50,6 +55,8 @@ class Choice:
     lanes: int | None = None
     compress: bool | None = None
     exclude: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    agree: Callable[[Sequence[Entry]], bool] | None = None
 
     def leaves_out(self, named: str, path: str) -> bool:
         """Whether a part of ``path`` below ``named`` is one of those that stay away."""
@@ -206,6 +213,17 @@ class Transfer:
             self.left_out(path, fault_of(error))
             return False
         return True
+
+    def may_remove(self, extras: list[Entry]) -> bool:
+        """Note what would be removed; say whether it is to be."""
+        if any(finding.severity == "error" for finding in self.report.findings):
+            self.found(nothing_removed())
+            return False
+        for entry in extras:
+            self.add("delete", entry.path, entry.size)
+        if self.choice.dry_run or not extras:
+            return False
+        return self.choice.agree is None or self.choice.agree(extras)
 
     def found(self, finding: Finding) -> None:
         """Add a finding."""

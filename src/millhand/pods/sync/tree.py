@@ -11,7 +11,7 @@ from pathlib import Path
 from millhand.errors import Finding
 from millhand.pods.sync.folders import Entry, Root, Stamp, walk
 from millhand.pods.sync.ignore import Ignored
-from millhand.pods.sync.names import RefusedError, is_secret, link_fault, split, windows_fault
+from millhand.pods.sync.names import RefusedError, is_secret, is_state, link_fault, split, windows_fault
 
 MAC = sys.platform == "darwin"
 
@@ -25,11 +25,13 @@ class Tree:
         named: Paths below it, with forward slashes; ``.`` is all of it. What is named is not ignored, and
             what lies in a named folder that is ignored is judged only by the ignore files in it.
         findings: Grows: what is left out and why.
+        skip: Paths below what is named that are left out.
     """
 
     root: Root
     named: Sequence[str]
     findings: list[Finding] = field(default_factory=list)
+    skip: Sequence[str] = ()
 
     def walk(self) -> Iterator[tuple[Entry, Stamp]]:
         """All that is to be sent, a folder before what is in it."""
@@ -48,16 +50,26 @@ class Tree:
         self.findings += [_unreadable(where, why) for where, why in problems]
 
     def keeper(self, path: str) -> Callable[[Entry], bool]:
-        """What is asked of each entry below a named path: whether it is neither ignored nor secret."""
+        """What is asked of each entry below a named path: whether it is neither ignored nor secret.
+
+        A folder is to be asked about before what is in it. Millhand's notes are each side's own, so that they
+        are kept back as if they were ignored.
+        """
         root = Path(self.root.path)
         rules = Ignored(root)
         if path != "." and rules.with_parents(path, (root / path).is_dir()):
             rules = Ignored(root, top=path)
+        left: set[str] = set()  # folders
 
         def keep(entry: Entry) -> bool:
             if entry.path == path:
                 return True
-            return not is_secret(entry.path) and not rules(entry.path, entry.kind == "d")
+            folder, _, name = entry.path.rpartition("/")
+            stays = folder in left or is_state(name) or is_secret(entry.path)
+            stays = stays or entry.path in self.skip or rules(entry.path, entry.kind == "d")
+            if stays and entry.kind == "d":
+                left.add(entry.path)
+            return not stays
 
         return keep
 
@@ -67,8 +79,9 @@ class Tree:
             found = self.root.look(path)
         except (RefusedError, OSError) as error:
             return refused(path, getattr(error, "reason", None) or str(error))
-        if is_secret(path):
-            return refused(path, "keys, secrets and Millhand's ledger stay where they are")
+        fault = fault_of_name(path)
+        if fault:
+            return refused(path, fault)
         return None if found else refused(path, "there is no such file or folder", "sync.missing")
 
     def _sendable(self, entry: Entry) -> bool:
@@ -79,6 +92,15 @@ class Tree:
         if fault:
             self.findings.append(outside_link(entry, fault))
         return fault is None
+
+
+def fault_of_name(path: str) -> str | None:
+    """Why a path may not be named, or None."""
+    if is_secret(path):
+        return "keys, secrets and Millhand's ledger stay where they are"
+    if is_state(path.rpartition("/")[2]):
+        return "each side has Millhand's notes of its own; name a folder in it"
+    return None
 
 
 def outermost(named: Sequence[str]) -> list[str]:

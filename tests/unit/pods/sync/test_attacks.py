@@ -47,15 +47,18 @@ class Liar:
         reader = io.BytesIO(self._in)
         while True:
             try:
-                header, _ = wire.receive(reader)
+                message = wire.receive(reader)
             except wire.WireError:
                 return
             self._in = self._in[reader.tell() :]
             reader = io.BytesIO(self._in)
             out = io.BytesIO()
-            wire.send(out, *self._answer(header))
+            wire.send(out, *self.answered(*message))
             for byte in (out.getvalue()[:5], out.getvalue()[5:]):
                 self._out.put(byte)
+
+    def answered(self, header: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+        return self._answer(header)
 
     def read(self, size: int) -> bytes:
         data = self._out.get()
@@ -267,7 +270,12 @@ def test_secrets_are_known_however_they_are_written() -> None:
         ".millhand/ledger.db-wal",
     ]
     secret += [".millhand/sync/hashes.sqlite", ".gi\u200dt", ".git.", "GIT~1"]
+    secret += [".envrc", ".pypirc", ".aws/credentials", ".huggingface/token", "a/Credentials.json"]
+    secret += ["client_secret_1.apps.json", "service-account-key.json", ".streamlit/secrets.toml", ".npmrc"]
     open_ = [
+        "service_accounts_qa.json",
+        "aws/credentials",
+        "tokenizer.json",
         ".gitignore",
         ".env.example",
         "id_ed25519.pub",
