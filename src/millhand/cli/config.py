@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from millhand.workspace import Workspace
 
 
-@click.group(cls=Group)
+_EPILOG = """\b
+Examples:
+  millhand config presets
+  millhand config new qa --preset llama3-8b-qlora-l4 --dataset qa
+  millhand config list"""
+
+
+@click.group(cls=Group, epilog=_EPILOG)
 def config() -> None:
     """Write LLaMA-Factory's configurations from presets."""
 

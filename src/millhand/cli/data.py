@@ -185,7 +185,15 @@ def show(name: str, rows: int, tokenizer: Path | None, as_json: bool) -> None:
         _draw(f"{what}, {contents.unit}", lengths)
     for number, row in enumerate(contents.examples, 1):
         click.echo(f"\nrow {number}")
-        print_facts({key: value for key, value in row.items() if value not in ("", [], None)})
+        told = {**row, "source": _place(row["source"])} if isinstance(row.get("source"), dict) else row
+        print_facts({key: value for key, value in told.items() if value not in ("", [], None)})
+
+
+def _place(source: Mapping[str, Any]) -> str:
+    """Where a row came from, as a person would say it."""
+    row = f"row {source['row']}" if source.get("row") else ""
+    parts = (source.get("document"), source.get("place") or row, source.get("section"))
+    return ", ".join(str(part) for part in parts if part)
 
 
 def _facts(dataset: Dataset, contents: Contents) -> dict[str, object]:
@@ -197,10 +205,17 @@ def _facts(dataset: Dataset, contents: Contents) -> dict[str, object]:
     if made is None:
         return facts | {"made by": "hand"}
     facts |= {"licence": made.licence or "not said", "description": made.description.strip()}
-    facts |= {"from": ", ".join(f"{s.path} ({s.rows:,} rows)" for s in made.sources)}
+    facts |= {"from": ", ".join(f"{s.path} ({s.rows:,} {_unit(s.path)})" for s in made.sources)}
     if contents.edited:
         facts["note"] = "rows.jsonl was changed since it was made"
     return {name: value for name, value in facts.items() if value}
+
+
+def _unit(path: str) -> str:
+    """What a source is counted in: a document is read as passages, the texts under one heading each."""
+    from millhand.documents.tables import DELIMITED, JSON, PARQUET, SPREADSHEETS
+
+    return "rows" if path.lower().endswith((*DELIMITED, *JSON, *PARQUET, *SPREADSHEETS)) else "passages"
 
 
 def _draw(title: str, lengths: Lengths) -> None:

@@ -18,6 +18,7 @@ EPILOG = """\b
 Examples:
   millhand demo
   millhand demo ~/try-it
+  millhand demo --spreadsheet bicycle.xlsx
 
 What is done is not done again: stop it at any point and call it once more."""
 
@@ -25,8 +26,18 @@ What is done is not done again: stop it at any point and call it once more."""
 @click.command(epilog=EPILOG)
 @click.argument("folder", type=click.Path(path_type=Path), default="demo")
 @click.option("--remove", is_flag=True, help="Take away what it made in FOLDER, and nothing else.")
-def demo(folder: Path, remove: bool) -> int:
+@click.option(
+    "--spreadsheet",
+    "copy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Only write the spreadsheet that it takes to FILE.",
+)
+def demo(folder: Path, remove: bool, copy: Path | None) -> int:
     """Take a shipped Korean spreadsheet to a fine-tuned model that answers, in a workspace in FOLDER."""
+    if copy is not None:
+        _write_spreadsheet(copy)
+        return 0
     if remove:
         _remove(folder)
         return 0
@@ -39,6 +50,22 @@ def demo(folder: Path, remove: bool) -> int:
         say("\nA model this small learns by heart: what it makes of other words is the table's last line.")
         say(f"All of it took {time.monotonic() - began:.0f} s. The workspace is {folder}/: look around.")
     return code
+
+
+def _write_spreadsheet(to: Path) -> None:
+    from millhand.demo import spreadsheet
+    from millhand.errors import UsageError
+
+    content = spreadsheet().read_bytes()
+    try:
+        if to.is_dir():
+            to = to / spreadsheet().name
+        if to.exists() and to.read_bytes() != content:
+            raise UsageError(f"There is another {to} already.", mend="Name another file.")
+        to.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{to} cannot be written: {error.strerror}.", mend="Name another file.") from error
+    say(f"Wrote {to}.\nNext, in a workspace: millhand data add {to} --map instruction=질문,output=답변")
 
 
 def steps() -> list[list[str]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from millhand.workspace import Workspace
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, epilog="\b\nExamples:\n  millhand model init models/tiny --size tiny --from qa")
 def model() -> None:
     """Make models that training starts from."""
 

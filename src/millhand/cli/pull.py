@@ -22,8 +22,16 @@ _STEERS = frozenset("$`!%")  # shells take these up inside of quotes too
 _EPILOG = """\b
 Examples:
   millhand pull model me/minwon
-  millhand pull model me/minwon --revision v1 --to models/minwon-v1
   millhand pull dataset me/minwon-data"""
+_MODEL_EPILOG = """\b
+Examples:
+  millhand pull model me/minwon
+  millhand pull model me/minwon --revision v1 --to models/minwon-v1"""
+_DATASET_EPILOG = """\b
+Examples:
+  millhand pull dataset me/minwon-data
+  millhand pull dataset me/minwon-data --revision v1
+  millhand pull dataset me/minwon-data --to data/minwon --json"""
 
 
 def _options(command: F) -> F:
@@ -47,7 +55,7 @@ def pull() -> None:
     """
 
 
-@pull.command(epilog=_EPILOG)
+@pull.command(epilog=_MODEL_EPILOG)
 @_options
 def model(repository: str, folder: Path | None, revision: str, as_json: bool) -> None:
     """Fetch the model USER/NAME; by default to models/NAME."""
@@ -57,7 +65,7 @@ def model(repository: str, folder: Path | None, revision: str, as_json: bool) ->
     _tell(workspace, pull_model(workspace, hub, repository, folder, revision), as_json=as_json)
 
 
-@pull.command(epilog=_EPILOG)
+@pull.command(epilog=_DATASET_EPILOG)
 @_options
 def dataset(repository: str, folder: Path | None, revision: str, as_json: bool) -> None:
     """Fetch the dataset USER/NAME; by default into the registry, if Millhand published it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -12,9 +12,12 @@ from millhand.cli.output import ask_first, json_option, print_facts, print_json,
 from millhand.cli.place import open_pod, pod_option
 
 if TYPE_CHECKING:
+    from millhand.hub.facts import Override
     from millhand.hub.publish import Published
-    from millhand.hub.target import RepoType
+    from millhand.hub.target import RepoType, Target
+    from millhand.pods.base import Pod
     from millhand.runs.deliver import Delivering, Ready
+    from millhand.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,8 +25,17 @@ _EPILOG = """\b
 Examples:
   millhand push dataset qa --to me/minwon-data
   millhand push model qa --to me/minwon --dry-run
-  millhand push model qa --to me/minwon-lora --adapter --public --tag v1
   millhand push model qa --to me/minwon --pod l4"""
+_MODEL_EPILOG = """\b
+Examples:
+  millhand push model qa --to me/minwon --dry-run
+  millhand push model qa-2 --to me/minwon-lora --adapter --public --tag v1
+  millhand push model qa --to me/minwon --pod l4"""
+_DATASET_EPILOG = """\b
+Examples:
+  millhand push dataset qa --to me/minwon-data --dry-run
+  millhand push dataset qa --to me/minwon-data --public --tag v1
+  millhand push dataset qa --to me/minwon-data --override 'licence:qa=the author agreed by letter'"""
 
 
 def _options(command: F) -> F:
@@ -58,7 +70,7 @@ def push() -> None:
     """
 
 
-@push.command(epilog=_EPILOG)
+@push.command(epilog=_MODEL_EPILOG)
 @click.argument("project", metavar="PROJECT|RUN")
 @click.option("--run", "run_name", default="", help="A finished run of the project; the last one by default.")
 @click.option("--adapter", is_flag=True, help="The adapter, not the merged model.")
@@ -70,10 +82,14 @@ def model(project: str, run_name: str, adapter: bool, pod_name: str, **options: 
     With --pod the pod sends what lies there over its own line, and one that was rented for the run ends when
     all of it was seen on the Hub.
     """
-    from millhand.runs.deliver import find_run
+    from millhand.runs.deliver import find_run, made_here
 
-    delivering = _at(_open("model", options), pod_name)
-    run = find_run(delivering.workspace, project, run_name)
+    asked = _asked("model", options)
+    run = find_run(asked.workspace, project, run_name)
+    pod = _pod(asked.workspace, pod_name)
+    if pod.shared:
+        made_here(asked.workspace, run, adapter=adapter)
+    delivering = _open(asked, pod, as_json=options["as_json"])
     parcel = delivering.model(run, adapter=adapter)
     show_findings(parcel.notes)
     _go(delivering, delivering.ready(parcel, ask_storage=options["dry_run"]), options, {"run": run.name})
@@ -82,38 +98,33 @@ def model(project: str, run_name: str, adapter: bool, pod_name: str, **options: 
         say(f"{released}")
 
 
-@push.command(epilog=_EPILOG)
+@push.command(epilog=_DATASET_EPILOG)
 @click.argument("name")
 @_options
 def dataset(name: str, **options: Any) -> None:
     """Publish the dataset NAME: its rows and what they were made from."""
-    delivering = _open("dataset", options)
+    from millhand.datasets.registry import Registry
+
+    asked = _asked("dataset", options)
+    Registry(asked.workspace.registry).dataset(name)
+    delivering = _open(asked, None, as_json=options["as_json"])
     parcel = delivering.dataset(name)
     show_findings(parcel.notes)
     ready = delivering.ready(parcel, ask_storage=options["dry_run"])
     _go(delivering, ready, options, {"dataset": parcel.facts.name})
 
 
-def _at(delivering: Delivering, pod_name: str) -> Delivering:
-    """The same push from the pod that holds the model; nothing is rented for it."""
-    from millhand.runs.deliver_there import DeliveringThere, check_pod_is_up
+class _Asked(NamedTuple):
+    """What was typed, looked at; nobody was asked yet."""
 
-    workspace = delivering.workspace
-    check_pod_is_up(workspace, pod_name)
-    pod = open_pod(workspace, pod_name)
-    if pod.shared:
-        return delivering
-    return DeliveringThere(workspace, delivering.hub, delivering.target, delivering.overrides, pod=pod)
+    workspace: Workspace
+    target: Target
+    overrides: list[Override]
 
 
-def _open(kind: RepoType, options: dict[str, Any]) -> Delivering:
-    """Check what was typed and open the line; nothing is sent."""
-    import sys
-
-    from millhand.hub.client import open_hub
+def _asked(kind: RepoType, options: dict[str, Any]) -> _Asked:
     from millhand.hub.gates import parse_override
     from millhand.hub.target import Target, check_target
-    from millhand.runs.deliver import Delivering
     from millhand.workspace import find_workspace
 
     workspace = find_workspace()
@@ -121,10 +132,31 @@ def _open(kind: RepoType, options: dict[str, Any]) -> Delivering:
         kind, options["repository"], options["revision"], tag=options["tag"], public=options["public"]
     )
     overrides = [parse_override(text) for text in options["overrides"]]
-    bars = sys.stderr.isatty() and not options["as_json"]
     check_target(target)
-    hub = open_hub(workspace.settings(), say, bars=bars)
-    return Delivering(workspace, hub, target, overrides)
+    return _Asked(workspace, target, overrides)
+
+
+def _pod(workspace: Workspace, name: str) -> Pod:
+    """The pod that holds the model; nothing is rented for a push."""
+    from millhand.runs.deliver_there import check_pod_is_up
+
+    check_pod_is_up(workspace, name)
+    return open_pod(workspace, name)
+
+
+def _open(asked: _Asked, pod: Pod | None, *, as_json: bool) -> Delivering:
+    """Open the line to the Hub, which wants a token; nothing is sent."""
+    import sys
+
+    from millhand.hub.client import open_hub
+    from millhand.runs.deliver import Delivering
+    from millhand.runs.deliver_there import DeliveringThere
+
+    workspace, target, overrides = asked
+    hub = open_hub(workspace.settings(), say, bars=sys.stderr.isatty() and not as_json)
+    if pod is None or pod.shared:
+        return Delivering(workspace, hub, target, overrides)
+    return DeliveringThere(workspace, hub, target, overrides, pod=pod)
 
 
 def _go(delivering: Delivering, ready: Ready, options: dict[str, Any], of: dict[str, str]) -> None:

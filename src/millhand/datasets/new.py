@@ -18,10 +18,11 @@ from millhand.files import write_text
 from millhand.workspace import Workspace, check_name
 
 _HEAD = """\
-# In this order; docs/datasets.md has every option. Build it: millhand data build {name}
+# In this order. What a step can be told, and what it does untold: millhand data steps NAME
+# Build it: millhand data build {name}
 steps:
   - normalise  # one form of Hangul, blanks and dates; no digit changes
-  - filter     # too short, too long, not Korean, repetition, boilerplate
+  - filter     # too short, mostly signs, repetition, boilerplate; more if told: too long, not Korean
   - dedup      # exact and near duplicates
   - pii        # personal data
 """

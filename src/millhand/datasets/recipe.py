@@ -227,5 +227,6 @@ def _fault(path: Path, message: str, *, line: int | None = None, mend: str = "")
         file="/".join(path.parts[-3:]),
         line=line,
         why="It says how the dataset is made; it is read strictly, so that no slip stays unseen.",
-        mend=mend or "Mend it in an editor; docs/datasets.md lists every word.",
+        mend=mend
+        or "Mend it in an editor; `millhand data steps NAME` tells what each option of a step takes.",
     )

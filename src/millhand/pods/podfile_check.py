@@ -14,6 +14,38 @@ from millhand.text.normal import did_you_mean
 
 T = TypeVar("T")
 _WHY = "A pod file says what is rented and what it may cost; it is read strictly: no slip stays unseen."
+# A value of each key that any pod file takes, as it would be written.
+EXAMPLES = {
+    "kind": "runpod",
+    "gpus": "[NVIDIA L4]",
+    "image": "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404",
+    "max_usd_per_hour": "0.50",
+    "lease": "{hours: 8, spend_usd: 6, idle_minutes: 30}",
+    "hours": "8",
+    "spend_usd": "6",
+    "idle_minutes": "30",
+    "count": "1",
+    "clouds": "[secure]",
+    "data_centers": "[EU-RO-1]",
+    "min_cuda": '"12.8"',
+    "min_vcpus_per_gpu": "4",
+    "min_ram_gb_per_gpu": "24",
+    "disk_gb": "40",
+    "volume": "{name: millhand, size_gb: 100}",
+    "name": "millhand",
+    "size_gb": "100",
+    "path": "/workspace",
+    "persistent_gb": "100",
+    "allow_loss": "true",
+    "environment": "requirements-cu128.txt",
+    "python": "python3",
+    "host": "gpu.example.org",
+    "port": "22",
+    "user": "mill",
+    "key": "~/.ssh/id_ed25519",
+    "workspace": "millhand",
+    "host_keys": "[SHA256:HNiQZDLe1bL4ZWSgMc7mPNkgFUi6kXvDiU1W3nyHxGA]",
+}
 
 
 def convert(document: YamlDocument, kinds: Mapping[str, type[T]]) -> T:
@@ -55,9 +87,7 @@ def _keys(document: YamlDocument, struct: type, values: Mapping[str, Any], at: K
             yield from _value(document, field.type, values[name], (*at, name))
         elif field.required:
             message = f"{_shown((*at, name))} is missing."
-            yield _finding(
-                document, at, "missing", message, f"Add the line `{name}: …`; docs/pods.md has them."
-            )
+            yield _finding(document, at, "missing", message, f"Add the line `{name}: {EXAMPLES[name]}`.")
 
 
 def _value(document: YamlDocument, kind: Any, value: object, at: KeyPath) -> Iterator[Finding]:
@@ -69,7 +99,9 @@ def _value(document: YamlDocument, kind: Any, value: object, at: KeyPath) -> Ite
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         message, place = _told(str(error))
-        yield _finding(document, (*at, *place), "value", f"{_shown(at)}: {message}.", _mend(value, message))
+        yield _finding(
+            document, (*at, *place), "value", f"{_shown(at)}: {message}.", _mend(at, value, message)
+        )
 
 
 def _struct(kind: Any) -> type | None:
@@ -85,12 +117,12 @@ def _told(error: str) -> tuple[str, KeyPath]:
     return message[:1].lower() + message[1:], (int(index[1]),) if index else ()
 
 
-def _mend(value: object, message: str) -> str:
+def _mend(at: KeyPath, value: object, message: str) -> str:
     if message.startswith("expected `str") and isinstance(value, int | float):
         return f'Put quotes around it: "{value}".'
     if message.startswith("expected `array"):
         return "Write a list: `[one, another]`."
-    return "See docs/pods.md for what it may be."
+    return f"Write for example `{at[-1]}: {EXAMPLES[str(at[-1])]}`."
 
 
 def _rules(document: YamlDocument) -> Iterator[Finding]:

@@ -128,6 +128,8 @@ def test_showing_draws_lengths_and_rows(millhand: Millhand, workspace: Workspace
     assert "question, characters: min 10" in shown
     assert "█" in shown
     assert "휴가는 며칠인가요?" in shown
+    assert re.search(r"\nsource +사내 문답.xlsx, row 2\n", shown)
+    assert "사내 문답.xlsx (2 rows)" in shown
     answer = json.loads(millhand("data", "show", "qa", "--json", "--rows", "1").stdout)
     assert answer["lengths"]["question"]["max"] == 10
     assert len(answer["examples"]) == 1

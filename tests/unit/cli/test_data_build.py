@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from millhand.datasets.steps.filter import Options
 from millhand.workspace import Workspace
 from tests.conftest import Millhand
 
@@ -60,6 +62,49 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_no_rows(
     assert dry.exit_code == 0, dry.stderr
     assert json.loads(dry.stdout)["pieces"] == 2
     assert not (workspace.registry / "manual" / "rows.jsonl").exists()
+
+
+@pytest.mark.usefixtures("manual")
+def test_a_dry_run_that_asks_no_model_says_so_in_a_sentence(millhand: Millhand, workspace: Workspace) -> None:
+    millhand("data", "new", "manual", "안내.md")
+    dry = millhand("data", "build", "manual", "--dry-run", "--workers", "1").stdout
+    assert "No model is asked: it costs nothing." in dry
+    assert "None" not in dry
+    recipe = workspace.registry / "manual" / "dataset.yaml"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(
+        text.replace("- generate", "- generate: {generator: model, model: m}"), encoding="utf-8"
+    )
+    asked = millhand("data", "build", "manual", "--dry-run", "--workers", "1").stdout
+    assert re.search(r"\nrequests +[1-9]\d*, at most", asked)
+    assert "usd_per_million_in" in asked
+
+
+@pytest.mark.usefixtures("manual")
+def test_a_recipe_says_what_its_steps_do_untold_and_who_tells_the_rest(
+    millhand: Millhand, workspace: Workspace
+) -> None:
+    millhand("data", "new", "manual", "안내.md")
+    text = (workspace.registry / "manual" / "dataset.yaml").read_text(encoding="utf-8")
+    assert "docs/" not in text.split("steps:")[0]  # a workspace has no such page
+    assert "millhand data steps NAME" in text
+    (filters,) = [line for line in text.splitlines() if "- filter" in line]
+    untold, _, told = filters.partition("if told:")
+    assert Options().max_chars == 0
+    assert Options().language == ""
+    assert "long" not in untold
+    assert "Korean" not in untold
+    assert "too long, not Korean" in told
+
+
+@pytest.mark.usefixtures("manual")
+def test_documents_are_counted_in_passages_and_a_row_s_place_is_one_line(millhand: Millhand) -> None:
+    millhand("data", "new", "manual", "안내.md")
+    millhand("data", "build", "manual", "--workers", "1")
+    shown = millhand("data", "show", "manual").stdout
+    assert re.search(r"안내.md \(\d passages\)", shown)
+    assert re.search(r"\nsource +안내\S*, line \d+, .*시설 안내", shown), shown
+    assert "{" not in shown
 
 
 @pytest.mark.usefixtures("manual")

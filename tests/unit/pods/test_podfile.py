@@ -19,6 +19,7 @@ from millhand.pods.podfile import (
     read_pod_file,
     ssh_url,
 )
+from millhand.pods.podfile_check import EXAMPLES
 from millhand.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]
@@ -143,11 +144,22 @@ def test_all_faults_are_told_at_once_each_in_its_place(workspace: Workspace) -> 
         (("lease:", "lease: 3\n#"), "expected `object`"),
         (("[NVIDIA L4]", "NVIDIA L4"), "Write a list"),
         (("[NVIDIA L4]", "[]"), "length >= 1"),
-        (("spend_usd: 5, ", ""), "lease.spend_usd is missing"),
+        (("spend_usd: 5, ", ""), "lease.spend_usd is missing. Add the line `spend_usd: 6`."),
+        (("0.6", "-1"), "Write for example `max_usd_per_hour: 0.50`."),
     ],
 )
 def test_each_fault_is_told(workspace: Workspace, change: tuple[str, str], told: str) -> None:
     assert any(told in text for *_, text in faults(workspace, GOOD.replace(*change, 1)))
+
+
+def test_every_key_has_an_example_and_together_they_are_a_pod(workspace: Workspace) -> None:
+    fields = {name for kind in (RunPodSpec, SshSpec, LocalSpec) for name in kind.__struct_fields__}
+    assert fields | {"name", "size_gb", "path", "hours", "spend_usd", "idle_minutes"} == EXAMPLES.keys()
+    for kind, spec in (("runpod", RunPodSpec), ("ssh", SshSpec), ("local", LocalSpec)):
+        keys = [key for key in spec.__struct_fields__ if key not in ("kind", "persistent_gb", "allow_loss")]
+        text = f"kind: {kind}\n" + "".join(f"{key}: {EXAMPLES[key]}\n" for key in keys)
+        write(workspace, text, kind)
+        assert isinstance(read_pod_file(workspace.root / f"runpod/{kind}.yaml").spec, spec)
 
 
 def test_what_becomes_of_the_data_decides_how_a_lease_ends(workspace: Workspace) -> None:

@@ -13,7 +13,7 @@ HEAD = "name: manual\nlicence: CC0-1.0\nsources:\n  - path: a.pdf\n"
     [
         (HEAD + "steps: [normalize]", "step 1, 'normalize', is not known", "Did you mean 'normalise'?"),
         (HEAD + "steps:\n - filter: {wrod: x}", "step 1, filter: .*unknown field `wrod`", "'word'"),
-        (HEAD + "steps:\n - filter: {word: 3}", "step 1, filter: Expected `str`", "docs/datasets.md"),
+        (HEAD + "steps:\n - filter: {word: 3}", "step 1, filter: Expected `str`", "millhand data steps"),
         (HEAD + "steps:\n - {filter: {}, dedup: {}}", "step 1 has 2 names", "an item of its own"),
         (HEAD + "step: []\nsteps: []", "unknown field `step`", "Did you mean 'steps'?"),
         (HEAD.replace("path", "pth") + "steps: []", "`pth`", "'path'"),
