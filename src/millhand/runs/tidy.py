@@ -18,8 +18,8 @@ WITHIN_S = 20.0
 def tidy(releaser: Releaser, *owners: str) -> None:
     """End what is over, to be ended, or waited for by nobody, and say so. It never fails.
 
-    It asks about pods of the ledger only, one request where none is due, and gives up after
-    :data:`WITHIN_S` seconds of waiting, and whatever one answer takes.
+    It asks about pods of the ledger only, one request where none is due, and begins nothing more after
+    :data:`WITHIN_S` seconds.
 
     Args:
         owners: For whom the command is about to use a pod: theirs is waited for again, by it.
@@ -34,12 +34,14 @@ def tidy(releaser: Releaser, *owners: str) -> None:
 
 
 def _end_the_due(releaser: Releaser, alive: list[PodEntry], owners: tuple[str, ...]) -> None:
-    now_s = releaser.account.server_time_s()
+    clock = releaser.account.waits.now
+    until, now_s = clock() + WITHIN_S, releaser.account.server_time_s()
     for entry in alive:
         waited_for = entry.owner in owners and entry.state in ("intended", "rented")
         stays_stopped = entry.state == "stopped" and not entry.safe
         if not waited_for and not stays_stopped and (why := reason(entry, now_s)):
-            _say(releaser, settle(releaser, entry), why)
+            late = Reaped(entry.name, "failed", "RunPod is slow.", 0.0)
+            _say(releaser, settle(releaser, entry) if clock() < until else late, why)
 
 
 def _say(releaser: Releaser, done: Reaped | None, due: str) -> None:

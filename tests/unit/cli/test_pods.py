@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from millhand.cli.up import up
 from millhand.pods.runpod.client import RunPod, open_account
+from millhand.runs.pod_ledger import open_pod_ledger
 from millhand.workspace import Workspace
 from tests.conftest import Millhand
 from tests.runpod_fake import FakeRunPod
@@ -164,6 +165,54 @@ def test_reap_says_what_is_due_and_ends_it(
     assert len(fake.pods) == 1
     (row,) = json.loads(millhand("reap", "--json").stdout)
     assert (row["action"], row["why"], fake.pods) == ("terminated", "its lease is over", {})
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_reap_fails_where_a_pod_may_be_billed_on(
+    workspace: Workspace,
+    pod_file: Path,
+    fake: FakeRunPod,
+    millhand: Millhand,
+    volume: dict[str, Any],
+    dry: bool,
+) -> None:
+    name = json.loads(millhand("up", "l4", "--yes", "--json").stdout)["pod"]
+    fake.clock.advance(9 * 3600)
+    if dry:  # a pod of another account's
+        open_pod_ledger(workspace).set(name, key_mark="another", pod_id="gone")
+        fake.clock.advance(-5 * 3600)
+    fake.fault("DELETE", "/pods/.*", status=409, detail="in a cluster", times=99)
+    told = millhand("reap", *(["--dry-run"] if dry else []), "--json")
+    rows = json.loads(told.stdout)
+    assert (told.exit_code, [row["action"] for row in rows][:1]) == (1, ["unknown" if dry else "failed"])
+    assert "may be billed on" in told.stderr
+    table = millhand("reap", *(["--dry-run"] if dry else []))
+    assert (table.exit_code, name[:12] in table.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "command", [("pods", "--json"), ("cost", "--json"), ("up", "big", "--yes", "--json")], ids=lambda c: c[0]
+)
+def test_what_is_over_is_ended_in_passing_and_told_beside_the_answer(
+    workspace: Workspace,
+    pod_file: Path,
+    fake: FakeRunPod,
+    millhand: Millhand,
+    volume: dict[str, Any],
+    command: tuple[str, ...],
+) -> None:
+    (workspace.root / "runpod" / "big.yaml").write_text(POD_FILE, encoding="utf-8")
+    stranger = fake.plant("millhand-l4-cafecafe")
+    name = json.loads(millhand("up", "l4", "--yes", "--json").stdout)["pod"]
+    lost = fake.pods[next(pod.id for pod in fake.pods.values() if pod.name == name)]
+    open_pod_ledger(workspace).set(name, state="ending")
+    millhand("up", "big", "--dry-run")
+    assert not lost.gone
+    told = millhand(*command)
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout) is not None
+    assert f"{name} is terminated: its release was begun." in told.stderr
+    assert (lost.gone, stranger.gone) == (True, False)
 
 
 def test_nothing_free_is_told_with_every_reason(

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from millhand.errors import MillhandError, UsageError
 from millhand.pods.podfile import find_pod
 from millhand.pods.runpod.client import RunPod
-from millhand.pods.runpod.errors import OutcomeUnknownError
+from millhand.pods.runpod.errors import ApiError, NotAllowedError, OutcomeUnknownError
 from millhand.runs.pod_ledger import PodLedger
 from millhand.runs.release import Releaser
 from millhand.runs.renting import Renting, locate
@@ -240,6 +241,47 @@ def test_a_minute_without_the_api_changes_nothing(
 def test_a_log_that_cannot_be_read_does_not_cost_the_pod(rent: Rent, fake: FakeRunPod) -> None:
     fake.fault("GET", "/pods/.*/logs", status=403, times=9)
     assert rent("qa-1").host_keys == ()
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429, "headers": {"Retry-After": "3000"}}])
+def test_a_log_that_does_not_answer_is_not_taken_for_one_without_keys(
+    rent: Rent, ledger: PodLedger, fake: FakeRunPod, fault: dict[str, Any]
+) -> None:
+    fake.fault("GET", "/pods/.*/logs", **fault, times=99)
+    with pytest.raises(ApiError, match=str(fault["status"])):
+        rent("qa-1")
+    fake.faults.clear()
+    assert rent("qa-1").host_keys != ()
+    assert len(fake.created()) == 1
+
+
+@pytest.mark.parametrize("status", [409, 503])
+def test_a_host_that_could_not_be_given_back_is_ended_before_another_is_rented(
+    rent: Rent, ledger: PodLedger, fake: FakeRunPod, status: int
+) -> None:
+    fake.fates["US-KS-2"] = "old-driver"
+    delete = fake.fault("DELETE", "/pods/.*", status=status, times=99)
+    with pytest.raises(ApiError, match="is billed, and could not be ended"):
+        rent("qa-1")
+    (entry,) = ledger.entries()
+    assert (entry.state, list(fake.pods)) == ("ending", [entry.pod_id])
+    fake.fates.clear()
+    with pytest.raises(MillhandError, match=f"(?s){entry.name} is billed.*No other is rented"):
+        rent("qa-1")
+    assert len(fake.created()) == 1
+    delete.times = 0
+    pod = rent("qa-1")
+    assert list(fake.pods) == [pod.entry.pod_id]
+    assert [e.state for e in ledger.entries()] == ["ended", "ready"]
+
+
+def test_a_key_that_may_not_start_a_pod_is_told_so(rent: Rent, releaser: Releaser, fake: FakeRunPod) -> None:
+    pod = rent("qa-1", volume="persistent_gb: 20")
+    releaser.release(pod.entry, stop=True)
+    fake.fault("POST", "/pods/.*/action", status=403)
+    with pytest.raises(NotAllowedError) as caught:
+        rent("qa-1", volume="persistent_gb: 20")
+    assert caught.value.mend.startswith("Give the key")
 
 
 def test_ctrl_c_says_that_a_pod_may_be_there(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from millhand.errors import UsageError
 from millhand.pods.runpod import errors
 from millhand.pods.runpod.client import RunPod, _quotas
-from millhand.pods.runpod.logs import container_log, host_keys
+from millhand.pods.runpod.logs import container_log, host_keys, read_host_keys
 from millhand.pods.runpod.models import PodState
 from millhand.shell import Secret
 from tests.runpod_fake import FakeRunPod
@@ -90,6 +90,26 @@ def test_reading_and_ending_outlive_a_minute_of_failures(
     fake.fault("DELETE", "/pods/.*", **how, times=2)
     account.terminate(pod.id)
     account.terminate(pod.id)  # repeating it is no error
+    assert not fake.pods
+
+
+def test_an_end_that_is_not_legal_now_is_asked_for_again(fake: FakeRunPod, account: RunPod) -> None:
+    pod, told = fake.plant("mine"), list[str]()
+    account.tell = told.append
+    fake.fault("DELETE", "/pods/.*", status=409, detail="starting", times=3)
+    account.terminate(pod.id)
+    assert (fake.pods, len(told)) == ({}, 3)
+    stuck, began = fake.plant("stuck"), fake.clock.now()
+    fake.fault("DELETE", "/pods/.*", status=409, detail="in a cluster", times=99)
+    with pytest.raises(errors.NotLegalNowError, match="in a cluster"):
+        account.terminate(stuck.id)
+    assert 60 < fake.clock.now() - began < 120
+
+
+def test_an_end_that_was_refused_because_it_is_over_is_none(fake: FakeRunPod, account: RunPod) -> None:
+    pod = fake.plant("mine")
+    fake.fault("DELETE", "/pods/.*", how="answer-after", status=409)
+    account.terminate(pod.id)
     assert not fake.pods
 
 
@@ -182,6 +202,26 @@ def test_the_fingerprints_of_the_newest_start_are_read_from_the_log(
     assert host_keys(iter(["nothing of the kind"])) == ()
     with pytest.raises(errors.NotFoundError):
         list(container_log(account, "nobody"))
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 503}, {"status": 429, "headers": {"Retry-After": "30"}}, {"how": "cut"}]
+)
+def test_a_log_that_does_not_answer_now_is_asked_again(
+    fake: FakeRunPod, account: RunPod, fault: dict[str, Any]
+) -> None:
+    pod = fake.plant("mine")
+    fake.fault("GET", "/pods/.*/logs", **fault, times=2)
+    began = fake.clock.now()
+    assert read_host_keys(account, pod.id) == (
+        fingerprint(f"{pod.id}/1/ed25519"),
+        fingerprint(f"{pod.id}/1/rsa"),
+    )
+    assert fake.clock.now() - began >= (60 if fault.get("status") == 429 else 3)
+    fake.fault("GET", "/pods/.*/logs", **fault, times=99)
+    with pytest.raises(errors.ApiError):
+        read_host_keys(account, pod.id)
+    assert fake.clock.now() - began > 80
 
 
 @given(st.text(alphabet='";=,rt0123456789 ', max_size=60))

@@ -10,36 +10,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from millhand.pods.lease import Terms
 from millhand.pods.podfile import RunPodSpec
 from millhand.pods.runpod import errors
-from millhand.pods.runpod.candidates import Candidate, offer, put_last
+from millhand.pods.runpod.candidates import Candidate
 from millhand.pods.runpod.client import RunPod
-from millhand.pods.runpod.keys import workspace_key
-from millhand.pods.runpod.models import CenterStock, GpuType, MaxCount, PodState, Prices
+from millhand.pods.runpod.models import PodState
 from millhand.pods.runpod.prospect import Prospect, prospect
 from millhand.pods.runpod.rent import NothingToRentError, Renter
-from millhand.pods.runpod.request import create_body, new_name, terms_of
+from millhand.pods.runpod.request import create_body
 from millhand.pods.runpod.volumes import make_volume
-from millhand.workspace import Workspace
 from tests.runpod_fake import FakeRunPod, NullMachines
-
-SPEC = {
-    "kind": "runpod",
-    "gpus": ["NVIDIA L4", "NVIDIA GeForce RTX 4090"],
-    "clouds": ["secure", "community"],
-    "image": "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404",
-    "max_usd_per_hour": 0.8,
-    "allow_loss": True,
-    "lease": {"hours": 8, "spend_usd": 5, "idle_minutes": 20},
-}
-
-
-def spec(**changes: Any) -> RunPodSpec:
-    return msgspec.convert({**SPEC, **changes}, RunPodSpec)
+from tests.unit.pods.runpod.wishes import spec
 
 
 @dataclass
@@ -211,6 +194,43 @@ def test_where_nothing_is_free_every_reason_is_told(fake: FakeRunPod, account: R
     assert not fake.pods
 
 
+def test_a_key_that_may_rent_nothing_is_told_so_with_its_own_mend(
+    fake: FakeRunPod, account: RunPod, notes: Notes
+) -> None:
+    fake.fault("POST", "/pods", status=403, detail="access denied", times=99)
+    with pytest.raises(errors.NotAllowedError) as caught:
+        rent(account, notes)
+    assert caught.value.message.count("access denied") == 5
+    assert caught.value.mend.startswith("Give the key read and write access to pods")
+    fake.faults.clear()
+    fake.no_capacity.add(("NVIDIA L4", "SECURE", "US-KS-2"))
+    fake.fault("POST", "/pods", status=403, times=99, when=lambda body: body["dataCenterIds"] != ["US-KS-2"])
+    fake.fault("POST", "/pods", status=400, times=99)
+    with pytest.raises(NothingToRentError, match="400"):
+        rent(account, notes)
+
+
+def test_a_key_that_may_make_no_volume_is_told_so(fake: FakeRunPod, account: RunPod) -> None:
+    wish = spec(allow_loss=False, volume={"name": "mine", "size_gb": 50})
+    assert wish.volume is not None
+    fake.fault("POST", "/network-volumes", status=403, times=99)
+    with pytest.raises(errors.NotAllowedError) as caught:
+        make_volume(account, wish.volume, prospect(account, wish).candidates, [].append)
+    assert "network volumes" in caught.value.mend
+
+
+@pytest.mark.parametrize("status", [409, 500])
+def test_a_host_that_does_not_work_and_cannot_be_given_back_is_told_as_billed(
+    fake: FakeRunPod, account: RunPod, notes: Notes, status: int
+) -> None:
+    fake.fates["US-KS-2"] = "old-driver"
+    fake.fault("DELETE", "/pods/.*", status=status, times=99)
+    with pytest.raises(errors.ApiError, match="is billed, and could not be ended") as caught:
+        rent(account, notes)
+    assert f"`millhand down {notes.lines[-1][1]}`" in caught.value.mend
+    assert (notes.states, len(fake.created())) == (["intended", "rented", "ending"], 1)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(402, errors.NoBalanceError), (422, errors.InvalidRequestError)]
 )
@@ -316,78 +336,6 @@ def test_a_pod_that_vanishes_while_it_comes_up_is_given_up(
     _, pod = rent(account, notes)
     assert list(fake.pods) == [pod.id]
     assert "ended" in notes.states
-
-
-def test_a_bad_hosts_place_goes_to_the_end() -> None:
-    made = [Candidate("L4", "SECURE", center, 1.0, "LOW") for center in ("A", "B", None)]
-    assert [c.data_center for c in put_last(made, made[0], "A")] == ["B", None, "A"]
-    assert [c.data_center for c in put_last(made, made[2], "B")] == ["A", "B", None]
-
-
-LEVELS = st.sampled_from(["NONE", "LOW", "MEDIUM", "HIGH"])
-STOCK = st.dictionaries(st.sampled_from(["A", "B", "C"]), LEVELS)
-KINDS = st.lists(
-    st.builds(
-        lambda name, price, stock: GpuType(
-            id=name,
-            price=Prices(secure=price, community=price / 2),
-            max_count=MaxCount(secure=8, community=8),
-            availability=max(stock.values(), key=["NONE", "LOW", "MEDIUM", "HIGH"].index, default="NONE"),
-            data_centers=tuple(CenterStock(id=c, availability=level) for c, level in stock.items()),
-        ),
-        st.sampled_from(SPEC["gpus"]),
-        st.floats(0, 2),
-        STOCK,
-    ),
-    max_size=4,
-    unique_by=lambda kind: kind.id,
-)
-
-
-@given(KINDS, KINDS, st.lists(st.sampled_from(["A", "B", "C"]), unique=True), st.none() | st.just({"A"}))
-def test_whatever_the_catalogue_says_no_candidate_breaks_the_pod_file(
-    secure: list[GpuType], community: list[GpuType], wanted: list[str], centers: set[str] | None
-) -> None:
-    wish = spec(data_centers=wanted)
-    found = offer(wish, {"secure": secure, "community": community}, centers, [])
-    ranks = []
-    for c in found.candidates:
-        kind = next(k for k in (secure if c.cloud == "SECURE" else community) if k.id == c.gpu)
-        stock = {center.id: center.availability for center in kind.data_centers}
-        assert c.usd_per_hour <= wish.max_usd_per_hour
-        assert c.stock != "NONE"
-        if c.data_center is not None:
-            assert stock[c.data_center] == c.stock
-            assert not wanted or c.data_center in wanted
-            assert centers is None or c.data_center in centers
-        ranks.append((wish.gpus.index(c.gpu), ["SECURE", "COMMUNITY"].index(c.cloud)))
-    assert ranks == sorted(ranks)
-    passed = {note.partition(":")[0] for note in found.passed_over}
-    taken = {f"{c.gpu}, {c.cloud.lower()}" for c in found.candidates}
-    assert passed | taken == {f"{gpu}, {cloud}" for gpu in wish.gpus for cloud in wish.clouds}
-    assert not passed & taken
-
-
-def test_names_are_plain_and_never_the_same() -> None:
-    names = {new_name("민원 QA_1.0 " + "x" * 99) for _ in range(50)}
-    assert len(names) == 50
-    assert all(len(name) <= 60 and name.isascii() and name.startswith("millhand-qa-1-0-") for name in names)
-    assert new_name("민원").count("-") == 1
-
-
-def test_the_folder_of_jobs_follows_the_workspace_there() -> None:
-    candidate = Candidate("NVIDIA L4", "SECURE", None, 0.5, "HIGH")
-    terms = terms_of(spec(), candidate, now_s=0, api_url="https://x/v2", workspace="/workspace/qa")
-    assert (terms.jobs, terms.volume) == ("/workspace/qa/.millhand/jobs", "/workspace")
-
-
-def test_a_workspace_has_one_key_that_its_owner_alone_reads(workspace: Workspace) -> None:
-    first, again = workspace_key(workspace), workspace_key(workspace)
-    assert first == again
-    assert first.public.startswith("ssh-ed25519 AAAA")
-    assert first.private.stat().st_mode & 0o777 == 0o600
-    told = subprocess.run(["ssh-keygen", "-yf", first.private], capture_output=True, text=True, check=True)
-    assert told.stdout.split()[:2] == first.public.split()[:2]
 
 
 def test_nothing_is_booted_for_a_host_that_does_not_work(
