@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,8 +9,6 @@ if TYPE_CHECKING:
     from millhand.runs.facts import Facts
     from millhand.training.check.machine import Machine
     from millhand.workspace import Workspace
-
-_PINNED = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s;\\#]+)", re.M)
 
 
 def machine_of(workspace: Workspace, text: str) -> Machine:
@@ -53,7 +49,7 @@ def from_facts(name: str, facts: Facts) -> Machine:
 
 def promised(file: PodFile, spec: RunPodSpec) -> Machine:
     """A pod that is not rented yet: what its file asks for."""
-    from millhand.training.check.machine import Gpu, Machine
+    from millhand.training.check.machine import Gpu, Machine, locked_packages
 
     cores, memory_gb = spec.min_vcpus_per_gpu, spec.min_ram_gb_per_gpu
     return Machine(
@@ -63,16 +59,9 @@ def promised(file: PodFile, spec: RunPodSpec) -> Machine:
         disk_gb=spec.volume.size_gb if spec.volume else spec.persistent_gb or spec.disk_gb,
         gpus=tuple(Gpu(name) for name in spec.gpus),
         count=spec.count,
-        packages=_locked(file.requirements),
+        packages=locked_packages(file.requirements),
         rented=True,
     )
-
-
-def _locked(path: Path | None) -> dict[str, str] | None:
-    """The packages of a locked requirements file; None where there is none."""
-    if path is None or not path.is_file():
-        return None
-    return dict(_PINNED.findall(path.read_text(encoding="utf-8")))
 
 
 def _number(text: str | None) -> float | None:

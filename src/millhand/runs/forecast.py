@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from millhand.errors import UsageError
-from millhand.llamafactory.knowledge import installed
+import msgspec
+
+from millhand.errors import FindingsError, UsageError
+from millhand.llamafactory.knowledge import Knowledge, installed
+from millhand.llamafactory.yaml import parse_yaml
 from millhand.pods.local import LocalPod
 from millhand.pods.podfile import PodFile, RunPodSpec, find_pod, pod_names
 from millhand.pods.runpod.candidates import price
 from millhand.pods.runpod.client import RunPod
 from millhand.runs.facts import ask
+from millhand.training.check.keys import check_keys
+from millhand.training.check.machine import locked_packages
+from millhand.training.check.rule import apply
+from millhand.training.check.rules import BY_PURPOSE
+from millhand.training.check.subject import Config
+from millhand.training.check.values import check_values
 from millhand.training.estimate.gpus import GPUS, USUAL, Gpu, find_gpu
 from millhand.training.estimate.models import Finder
 from millhand.training.estimate.plan import Forecast, Offer, Planner
@@ -19,6 +28,7 @@ from millhand.training.project import Project
 from millhand.workspace import Workspace
 
 _USUAL = "usual"
+_EXTRA = ("bitsandbytes", "deepspeed", "liger-kernel")
 _COUNTS = (1, 2, 4)
 
 
@@ -42,8 +52,10 @@ def forecast(
         UsageError: A pod or the model cannot be found, or the training is of a kind that is not covered.
         FindingsError: train.yaml, a pod file or a dataset is broken.
     """
+    knowledge, values = installed(), project.values("train")
+    _check(workspace, project, knowledge)
     finder = Finder(workspace.root, workspace.settings(), offline=offline)
-    planner = Planner(project.name, project.values("train"), workspace.root, installed(), finder)
+    planner = Planner(project.name, values, workspace.root, knowledge, finder)
     found = list(_offers(workspace, pods, gpus, account, tell))
     if not found:
         raise UsageError(
@@ -51,6 +63,22 @@ def forecast(
             mend=f"Known are {', '.join(GPUS)}. Name a pod file: `millhand plan {project.name} --pod l4`.",
         )
     return planner.forecast(found)
+
+
+def _check(workspace: Workspace, project: Project, knowledge: Knowledge) -> None:
+    """Look for values without which no figure means anything.
+
+    Raises:
+        FindingsError: LLaMA-Factory refuses a key or a value, or DeepSpeed's settings are not there.
+    """
+    path = project.path("train")
+    document = parse_yaml(path.read_bytes().decode("utf-8"), workspace.relative(path))
+    config = Config("train", document, knowledge, workspace.root, workspace.settings())
+    found = [*check_keys(config), *check_values(config)]
+    found += [fault for fault in apply(BY_PURPOSE["train"], config) if fault.id == "deepspeed.file"]
+    faults = [finding for finding in found if finding.severity == "error"]
+    if faults:
+        raise FindingsError(faults, message="What LLaMA-Factory refuses is not estimated.")
 
 
 def _offers(
@@ -88,11 +116,19 @@ def _of(
     workspace: Workspace, file: PodFile, gpus: int | None, account: RunPod | None, tell: Callable[[str], None]
 ) -> Iterator[Offer]:
     if isinstance(file.spec, RunPodSpec):
-        yield from _of_runpod(file.name, file.spec, gpus, account, tell)
+        lacks = _lacks(file)
+        for offer in _of_runpod(file.name, file.spec, gpus, account, tell):
+            yield msgspec.structs.replace(offer, lacks=lacks)
     elif file.spec.kind == "local":
         yield from _of_this_machine(workspace, file.name, gpus, tell)
     else:
         tell(f"{file.name}: its GPUs are not known before it is connected to; left out.")
+
+
+def _lacks(file: PodFile) -> tuple[str, ...]:
+    """What settings may need and the pod file's locked requirements have not."""
+    locked = locked_packages(file.requirements)
+    return tuple(name for name in _EXTRA if name not in locked) if locked else ()
 
 
 def _of_runpod(

@@ -71,6 +71,37 @@ def test_a_training_that_fits_nowhere_ends_with_3_and_says_what_would_fit(
     assert "To fit L4:" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "id_"),
+    [
+        ("cutoff_len", "abc", "config.type"),
+        ("stage", "SFT", "config.choice"),
+        ("deepspeed", "no.json", "deepspeed.file"),
+        ("max_seq_length", 8192, "config.renamed-key"),
+    ],
+)
+def test_what_llamafactory_refuses_is_not_estimated(
+    millhand: Millhand, furnished: Workspace, key: str, value: object, id_: str
+) -> None:
+    project(furnished, "qwen3-4b-instruct-lora-l4")
+    path = furnished.configs / "qa" / "train.yaml"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith(f"{key}:")]
+    path.write_text("\n".join([*kept, f"{key}: {value}"]))
+    found = answer(millhand, "--pod", "l4", code=3)["findings"]
+    assert [finding["id"] for finding in found] == [id_]
+    assert found[0]["line"] == len(kept) + 1
+
+
+def test_changes_that_are_proposed_pass_the_check(millhand: Millhand, furnished: Workspace) -> None:
+    large = {**made.TRAIN, "model_name_or_path": "Qwen/Qwen3-14B"}
+    made.write_project(furnished, "train", large)
+    (one,) = answer(millhand, "--pod", "l4", code=3)["prospects"]
+    assert "quantization_bit" in json.dumps(one["to_fit"])
+    made.write_project(furnished, "train", {**large, "pissa_init": True})  # which takes a plain base only
+    (one,) = answer(millhand, "--pod", "l4", code=3)["prospects"]
+    assert one["to_fit"] is None
+
+
 def test_a_person_sees_parts_prices_and_how_sure_it_is(millhand: Millhand, furnished: Workspace) -> None:
     project(furnished, "llama3-8b-qlora-l4")
     shown = millhand("plan", "qa").stdout

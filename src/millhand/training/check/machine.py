@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 # Compute capability by a word of the name: developer.nvidia.com/cuda-gpus. The first that fits counts.
 _CAPABILITY = (
@@ -19,6 +20,7 @@ _CAPABILITY = (
     (r"\bP100\b", 6.0),
     (r"\bP(4|40)\b|GTX\s*10\d0", 6.1),
 )
+_PINNED = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s;\\#]+)", re.M)
 BF16_SINCE = 8.0  # Ampere; also what FlashAttention-2 needs
 FP8_SINCE = 8.9  # Ada and Hopper
 
@@ -73,3 +75,10 @@ def capability_of(name: str) -> float | None:
 def normal(package: str) -> str:
     """A package's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def locked_packages(path: Path | None) -> dict[str, str] | None:
+    """The packages of a locked requirements file, with their versions; None where there is none."""
+    if path is None or not path.is_file():
+        return None
+    return dict(_PINNED.findall(path.read_text(encoding="utf-8")))

@@ -1,9 +1,10 @@
 """The GPUs that can be rented, by RunPod's ids: memory, dense bfloat16 speed, memory bandwidth.
 
 Sources are NVIDIA's data sheets, which state tensor speed with sparsity; here it is halved. Memory is the
-maker's figure taken as 10^9 bytes a GB, at or under what the driver offers.
+maker's figure taken as 10^9 bytes a GB, which is under what the driver offers; of the L4, whose error
+correction takes some of its 24 GB, what torch finds.
 
-- L4: "NVIDIA L4 Tensor Core GPU" data sheet: BFLOAT16 242 with sparsity, 300 GB/s, 24 GB.
+- L4: "NVIDIA L4 Tensor Core GPU" data sheet: BFLOAT16 242 with sparsity, 300 GB/s; torch: 22.0 to 22.2 GiB.
 - RTX 4090: "NVIDIA Ada GPU Architecture" white paper, appendix: BF16 with FP32 accumulate 165.2, 1008 GB/s.
 - A100 80GB: "NVIDIA A100 80GB" data sheet: BFLOAT16 312 dense; PCIe 1,935 and SXM 2,039 GB/s.
 - H100: "NVIDIA H100 Tensor Core GPU" data sheet: BFLOAT16 with sparsity SXM 1,979, PCIe 1,513, NVL 1,671;
@@ -39,7 +40,7 @@ class Gpu(msgspec.Struct, frozen=True):
 GPUS = {
     gpu.id: gpu
     for gpu in (
-        Gpu("NVIDIA L4", "L4", 24, 121, 300),
+        Gpu("NVIDIA L4", "L4", 23.6, 121, 300),
         Gpu("NVIDIA GeForce RTX 4090", "RTX 4090", 24, 165.2, 1008, "NVIDIA's Ada white paper"),
         Gpu("NVIDIA A100 80GB PCIe", "A100 80GB", 80, 312, 1935),
         Gpu("NVIDIA A100-SXM4-80GB", "A100 80GB SXM", 80, 312, 2039),

@@ -28,6 +28,7 @@ from millhand.training.estimate.shapes import Shape
 from millhand.training.estimate.trainable import find_trainable
 
 Phase = Literal["forward", "loss", "layer", "evaluation"]
+_ALONE = ("orpo", "simpo")  # losses of preferences that need no reference
 _EAGER_MASK_BYTES = 10  # two kinds of mask where layers slide, each with numbers of the scores' own size
 _MASK_BYTES = 3  # a boolean mask of every pair of tokens, and the copy that the kernel adds to the scores
 
@@ -129,11 +130,15 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What one GPU is given: sequences, the tokens of each, and how many GPUs take part."""
+    """What one GPU is given: sequences, the tokens of each, and how many GPUs take part.
+
+    ``evaluated`` are the tokens of a row that is evaluated on; 0: as many as of one that is trained on.
+    """
 
     batch: int
     length: int
     gpus: int = 1
+    evaluated: int = 0
 
     @property
     def tokens(self) -> int:
@@ -193,20 +198,32 @@ class _Estimate:
             model -= self._saved_by_quantizing()
         if self.setup.upcast_layernorm:
             model += shape.layers * shape.layer_norms * (4 - each)
-        model += shape.parameters * each if self._has_reference() else 0
+        model += self._reference() if self._has_reference() else 0.0
         return self._sharded(model, 3, offloads=self.setup.sharding.offload_parameters)
 
     def _has_reference(self) -> bool:
-        """Preference stages keep the untrained model beside one trained whole (``trainer_utils.py``)."""
-        own = self.setup.method != "lora" and self.setup.stage in ("dpo", "kto")
-        return own or bool(self.setup.reference_model and self.setup.stage in ("dpo", "kto"))
+        """Preference stages keep the untrained model beside one trained whole (``trainer_utils.py``).
 
-    def _saved_by_quantizing(self) -> float:
+        orpo and simpo compare with none (``finetuning_args.py``: use_ref_model).
+        """
+        setup = self.setup
+        compares = setup.stage == "kto" or (setup.stage == "dpo" and setup.preference not in _ALONE)
+        return compares and (setup.method != "lora" or bool(setup.reference_model))
+
+    def _reference(self) -> float:
+        """The weights of the reference model: taken for the base's size, which is what it mostly has."""
+        given = msgspec.structs.replace(
+            self.setup, bits=self.setup.reference_bits, double_quantization=self.setup.double_quantization
+        )
+        whole = self.shape.parameters * self.precision.frozen
+        return whole - (self._saved_by_quantizing(given) if self.setup.reference_bits else 0.0)
+
+    def _saved_by_quantizing(self, setup: Setup | None = None) -> float:
         """Linear weights but the output layer's take less; the rest 16 bit (``quantizers/base.py``)."""
         weights = self.shape.layers * sum(linear.weights for linear in self.shape.linears)
         if not self.shape.linear_class:
             return 0.0
-        return weights * (self.precision.frozen - quantized_bytes(self.setup))
+        return weights * (self.precision.frozen - quantized_bytes(setup or self.setup))
 
     def optimiser(self) -> float:
         """The optimiser's numbers; under DeepSpeed or FSDP with the float32 master of what is trained."""
@@ -236,7 +253,7 @@ class _Estimate:
         layer = layer_saved(shape, setup, self.trained, self.precision, self.load.length)
         work = layer_work(shape, setup, self.trained, self.precision, self.load.length)
         each = checkpoint(shape, setup, self.precision) if setup.checkpointing else layer
-        ends = (3 * self.precision.stream + 8) * shape.hidden + self._mask()
+        ends = (3 * self.precision.stream + 8) * shape.hidden + self._mask(self.load.length)
         kept = self._layers() * each + ends
         recomputed = layer if setup.checkpointing else 0.0
         logits = find_logits(shape, setup, self.trained)
@@ -263,8 +280,9 @@ class _Estimate:
         if not self.setup.eval_batch:
             return Moment(0.0, 0.0, 0.0, 0.0)
         setup = msgspec.structs.replace(self.setup, liger=False)
-        tokens = self.load.length * self.setup.eval_batch * (2 if setup.stage in ("dpo", "rm") else 1)
-        ends = (3 * self.precision.stream + 8) * self.shape.hidden + self._mask()
+        length = self.load.evaluated or self.load.length
+        tokens = length * self.setup.eval_batch * (2 if setup.stage in ("dpo", "rm") else 1)
+        ends = (3 * self.precision.stream + 8) * self.shape.hidden + self._mask(length)
         logits = find_logits(self.shape, setup, self.trained).forward
         return Moment(0.0, tokens * ends, tokens * logits, buffers)
 
@@ -273,11 +291,11 @@ class _Estimate:
         first = self.setup.method == "freeze" and self.setup.freeze_layers > 0
         return self.trained.layers if first and not self.setup.llama_pro else self.shape.layers
 
-    def _mask(self) -> float:
+    def _mask(self, length: int) -> float:
         """Bytes a token of the mask of padded rows: one number for every token of the row."""
         if self.setup.attention == "flash":
             return 0.0
-        return (_EAGER_MASK_BYTES if eager(self.shape, self.setup) else _MASK_BYTES) * self.load.length
+        return (_EAGER_MASK_BYTES if eager(self.shape, self.setup) else _MASK_BYTES) * length
 
     def _casts(self) -> Casts:
         """Copies of weights in autocast's own type.

@@ -16,6 +16,11 @@ from millhand.datasets.registry import Dataset, Registry
 from millhand.errors import FindingsError, UsageError
 from millhand.llamafactory.knowledge import Knowledge
 from millhand.llamafactory.templates import Template
+from millhand.llamafactory.yaml import YamlDocument
+from millhand.training.check.rule import apply
+from millhand.training.check.rules import BY_PURPOSE
+from millhand.training.check.subject import Config
+from millhand.training.check.values import check_values
 from millhand.training.estimate.calibration import Calibration, calibration
 from millhand.training.estimate.disk import Disk, estimate_disk
 from millhand.training.estimate.fit import Fitting, find_fit
@@ -29,11 +34,16 @@ from millhand.training.estimate.steps import Work, plan_work
 from millhand.training.estimate.tokens import Basis, Lengths, Speaker, load_count, measure
 from millhand.training.estimate.trainable import Trainable, find_trainable
 
+_DISTRIBUTED = {"FORCE_TORCHRUN": "1"}  # as Millhand starts it on several GPUs
+_TO_BE_WRITTEN = {"deepspeed.file"}  # DeepSpeed's own settings: what proposes them says where they are from
 Verdict = Literal["fits", "tight", "no"]
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """GPUs of one kind that can be had together: where, how many, and their price an hour in all."""
+    """GPUs of one kind that can be had together: where, how many, and their price an hour in all.
+
+    ``lacks`` are packages that some settings need and its environment has not, as far as that is known.
+    """
 
     pod: str
     gpu: Gpu
@@ -41,6 +51,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_hour: Range | None = None
     price_source: str = ""
     rented: bool = True
+    lacks: tuple[str, ...] = ()
 
 
 class Prospect(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +97,14 @@ class Planner:
     ) -> None:
         self.project, self.root, self.knowledge = project, root, knowledge
         self.given = Given(values, knowledge, root)
+        self._before = self._faults(values)
         self.model = finder.find(str(self.given("model_name_or_path") or ""))
         self.shape = read_shape(self.model.base.config, self.model.name)
         self.setup = _loaded(read_setup(self.given), self.shape)
         self.trained = find_trainable(self.shape, self.setup)
         self.notes: list[str] = []
-        self.lengths = self._lengths()
+        self.lengths = self._lengths("dataset")
+        self.held = self._lengths("eval_dataset")
 
     def forecast(self, offers: Iterable[Offer], known: Calibration | None = None) -> Forecast:
         """Hold the training against each offer."""
@@ -111,13 +124,15 @@ class Planner:
 
     def _prospect(self, offer: Offer, known: Calibration) -> Prospect:
         work, constants = self._work(offer.count), known.constants
-        load = Load(self.setup.batch, work.longest, offer.count)
+        load = Load(self.setup.batch, work.longest, offer.count, work.longest_evaluated)
         peak = estimate(self.shape, self.setup, load, constants)
         memory = offer.gpu.memory
         verdict: Verdict = "fits" if peak.high <= memory else "tight" if peak.total <= memory else "no"
         fitting = None
         if verdict != "fits":
-            fitting = find_fit(self.shape, self.setup, load, memory, constants)
+            fitting = find_fit(
+                self.shape, self.setup, load, memory, constants, taken=self._is_taken, lacks=offer.lacks
+            )
         time = seconds(self.shape, self.setup, self.trained, work, offer.gpu, offer.count)
         if offer.rented and work.steps:
             before = preparation(self.shape)
@@ -131,10 +146,20 @@ class Planner:
             price_usd=price, fitting=fitting,
         )  # fmt: skip
 
-    def _work(self, gpus: int) -> Work:
-        return plan_work(self.given, self.setup, self.lengths, gpus)
+    def _is_taken(self, settings: Mapping[str, object]) -> bool:
+        """Whether nothing is found against the config with these settings that was not there before."""
+        return self._faults({**self.given.values, **settings}) <= self._before
 
-    def _lengths(self) -> dict[str, Lengths | None]:
+    def _faults(self, values: Mapping[str, Any]) -> set[str]:
+        document = YamlDocument("train.yaml", dict(values), {})
+        config = Config("train", document, self.knowledge, self.root, _DISTRIBUTED)
+        found = [*check_values(config), *apply(BY_PURPOSE["train"], config)]
+        return {finding.id for finding in found if finding.severity == "error"} - _TO_BE_WRITTEN
+
+    def _work(self, gpus: int) -> Work:
+        return plan_work(self.given, self.setup, self.lengths, gpus, self.held)
+
+    def _lengths(self, key: str) -> dict[str, Lengths | None]:
         count, basis = load_count(self.model.tokenizer)
         speaker = Speaker(
             count,
@@ -143,7 +168,7 @@ class Planner:
             mask_history=bool(self.given("mask_history")),
             default_system=self.given.values.get("default_system"), bos=self.model.bos,
         )  # fmt: skip
-        return {name: self._measure(name, speaker, basis) for name in self.given.names("dataset")}
+        return {name: self._measure(name, speaker, basis) for name in self.given.names(key)}
 
     def _measure(self, name: str, speaker: Speaker, basis: Basis) -> Lengths | None:
         given = str(self.given("dataset_dir") or "data")

@@ -78,6 +78,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     upcast_head: bool
     sharding: Sharding
     reference_model: str
+    reference_bits: int
+    preference: str
     notes: tuple[str, ...] = ()
 
 
@@ -137,6 +139,8 @@ def read_setup(given: Given) -> Setup:
         optimiser=_optimiser(given), upcast_layernorm=bool(given("upcast_layernorm")),
         upcast_head=bool(given("upcast_lmhead_output")), sharding=_sharding(given),
         reference_model=str(given("ref_model") or ""),
+        reference_bits=given.whole("ref_model_quantization_bit") if given("ref_model") else 0,
+        preference=str(given("pref_loss") or "sigmoid"),
     )  # fmt: skip
 
 

@@ -56,7 +56,8 @@ def seconds(shape: Shape, setup: Setup, trained: Trainable, work: Work, gpu: Gpu
     memory = micro * done * _traffic(shape, setup) / (gpu.bandwidth_gb_s * 1e9)
     launch = micro * shape.layers * done
     shared = work.steps * trained.parameters * 4.0 * 2 / 1e9 if gpus > 1 else 0.0
-    evaluation = work.evaluations * work.evaluated * width * flops_per_token(shape, width)
+    evaluated = work.evaluated_padded / max(1, work.evaluated)
+    evaluation = work.evaluations * work.evaluated_padded * flops_per_token(shape, evaluated)
     evaluation /= gpu.tflops * 1e12 * gpus
     fast = (arithmetic + evaluation) / MFU[1] + memory + launch * _LAUNCH[0] + shared / _LINK_GB_S[1]
     slow = (arithmetic + evaluation) / MFU[0] + 2 * memory + launch * _LAUNCH[1] + shared / _LINK_GB_S[0]

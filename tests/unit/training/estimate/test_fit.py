@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from millhand.training.estimate.fit import Fitting, find_fit
+from millhand.training.estimate.fit import Fitting, Settings, find_fit
 from millhand.training.estimate.memory import Constants, Load, estimate
 from millhand.training.estimate.setup import read_setup
 from tests.unit.training.estimate.given import LLAMA, given, setup, shape
 
 
 def fit(
-    memory_gb: float, name: str = LLAMA, *, batch: int = 1, length: int = 2048, gpus: int = 1, **values: Any
+    memory_gb: float,
+    name: str = LLAMA,
+    *,
+    batch: int = 1,
+    length: int = 2048,
+    gpus: int = 1,
+    taken: Callable[[Settings], bool] = lambda _: True,
+    lacks: tuple[str, ...] = (),
+    **values: Any,
 ) -> Fitting | None:
     made = setup(per_device_train_batch_size=batch, cutoff_len=length, **values)
-    return find_fit(shape(name), made, Load(batch, length, gpus), memory_gb * 1e9, Constants())
+    load = Load(batch, length, gpus)
+    return find_fit(shape(name), made, load, memory_gb * 1e9, Constants(), taken=taken, lacks=lacks)
 
 
 def settings(found: Fitting | None) -> dict[str, object]:
@@ -53,6 +63,22 @@ def test_full_training_of_8b_on_80_gb_takes_smaller_states() -> None:
 def test_several_gpus_may_share_the_states() -> None:
     found = settings(fit(80, finetuning_type="full", gpus=8))
     assert "deepspeed" in found
+
+
+def test_what_would_be_refused_is_not_proposed() -> None:
+    assert set(settings(fit(22))) == {"enable_liger_kernel"}
+    assert set(settings(fit(22, taken=lambda made: "enable_liger_kernel" not in made))) != {
+        "enable_liger_kernel"
+    }
+    assert fit(16, taken=lambda made: "quantization_bit" not in made) is None
+
+
+def test_a_package_that_is_not_there_is_the_last_resort_and_is_named() -> None:
+    assert set(settings(fit(22, lacks=("liger-kernel", "bitsandbytes")))) == {"cutoff_len"}
+    only = fit(14, length=512, lacks=("bitsandbytes",))
+    assert "quantization_bit" in settings(only)
+    assert only is not None
+    assert any("bitsandbytes, which is not in the pod's environment" in one.costs for one in only.changes)
 
 
 def test_nothing_is_promised_where_nothing_helps() -> None:

@@ -141,6 +141,29 @@ def test_a_reference_model_lies_beside_one_that_is_trained_whole() -> None:
     assert peak(stage="dpo").parts.weights == peak().parts.weights
 
 
+def test_losses_that_compare_with_nothing_keep_no_reference() -> None:
+    alone = peak(**_FULL).parts.weights
+    for loss in ("orpo", "simpo"):
+        assert peak(stage="dpo", pref_loss=loss, **_FULL).parts.weights == alone
+        assert peak(stage="dpo", pref_loss=loss, ref_model="org/other").parts.weights == peak().parts.weights
+    assert peak(stage="kto", pref_loss="orpo", **_FULL).parts.weights > alone
+
+
+def test_a_reference_of_its_own_may_be_quantized() -> None:
+    plain = peak().parts.weights
+    whole = peak(stage="dpo", ref_model="org/other").parts.weights - plain
+    quarter = peak(stage="dpo", ref_model="org/other", ref_model_quantization_bit=4).parts.weights - plain
+    assert whole == shape().parameters * 2
+    assert 0.25 * whole < quarter < 0.45 * whole
+
+
+def test_longer_rows_of_an_evaluation_may_be_the_peak() -> None:
+    made = setup(eval_strategy="steps", val_size=0.1)
+    short, long = (estimate(shape(), made, Load(1, 128, 1, evaluated)) for evaluated in (128, 8192))
+    assert long.phase == "evaluation"
+    assert long.total > short.total + 1e9
+
+
 @pytest.mark.parametrize(
     ("stage", "less"), [(1, ("optimiser",)), (2, ("optimiser", "gradients")), (3, ("weights",))]
 )

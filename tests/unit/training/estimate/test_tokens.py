@@ -129,12 +129,25 @@ def test_steps_follow_from_rows_batches_and_rounds(values: dict[str, Any], gpus:
 
 
 @pytest.mark.parametrize(
-    ("size", "trained", "held"), [(0.1, 90, 10), (0.005, 99, 1), (5, 95, 5), (0, 100, 0)]
+    ("size", "trained", "held"), [(0.1, 90, 10), (0.005, 99, 1), (5, 95, 5), (1, 99, 1), (0, 100, 0)]
 )
 def test_rows_are_held_back_for_evaluation(size: float, trained: int, held: int) -> None:
     found = work(val_size=size, eval_strategy="steps", eval_steps=10, max_steps=50)
     assert (found.rows, found.evaluated) == (trained, held)
     assert found.evaluations == (5 if held else 0)
+
+
+def test_a_dataset_of_its_own_is_evaluated_on() -> None:
+    values: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 10, "max_steps": 50, "max_samples": 80}
+    made = given(dataset="a", eval_dataset="long", **values)
+    long = {"long": lengths(200, 900.0)}
+    found = plan_work(made, setup(cutoff_len=512, **values), {"a": lengths(100)}, 1, long)
+    assert (found.rows, found.evaluated, found.evaluations) == (80, 80, 5)
+    assert (found.longest, found.longest_evaluated) == (56, 512)
+    assert found.evaluated_padded > 80 * 512
+    unread = plan_work(made, setup(cutoff_len=512, **values), {"a": lengths(100)}, 1, {"long": None})
+    assert (unread.longest_evaluated, unread.evaluations) == (512, 0)
+    assert "long" in unread.notes[-1]
 
 
 def test_packed_rows_are_fewer_and_as_long_as_the_limit() -> None:
