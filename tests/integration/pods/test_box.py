@@ -68,20 +68,23 @@ def test_a_run_is_merged_on_the_box_and_sent_from_there(
 
 
 def test_ctrl_c_leaves_the_run_and_attach_stop_and_resume_find_it(bench: Bench, sshd: Sshd) -> None:
+    """The pod file lies elsewhere, so that only what was typed for it means it."""
+    (bench.root / "pods").mkdir()
+    (bench.root / "runpod/box.yaml").rename(bench.root / "pods/box.yaml")
     bench.configure(max_steps=120, save_steps=20, per_device_train_batch_size=16)
-    client = bench.start("train", "qa", "--pod", "box")
+    client = bench.start("train", "qa", "--pod", "pods/box.yaml", "--export")
     log = sshd.folder.parent / "box/outputs/qa/trainer_log.jsonl"
     bench.wait(lambda: log.is_file() and log.stat().st_size > 0)
     client.send_signal(signal.SIGINT)
     _, err = client.communicate(timeout=WITHIN_S)
     assert client.returncode == 130
     assert "goes on" in err
-    rows = bench.answer("ps", "--pod", "box")
-    assert [row["phase"] for row in rows] == ["running"]
+    rows = bench.answer("ps")
+    assert [(row["pod"], row["phase"]) for row in rows] == [("pods/box", "running")]
     bench.call("stop", "qa")
-    assert [row["phase"] for row in bench.answer("ps", "--pod", "box")] == ["exited"]
+    assert [row["phase"] for row in bench.answer("ps", "--pod", "pods/box")] == ["exited"]
     resumed = bench.answer("resume", "qa")
-    assert resumed["results"]["steps"] == 120
+    assert (resumed["results"]["steps"], resumed["merged"]) == (120, "outputs/qa-merged")
 
 
 def test_files_go_both_ways(bench: Bench, sshd: Sshd, tmp_path: Path) -> None:
@@ -106,5 +109,7 @@ def test_a_changed_host_key_stops_with_an_explanation(bench: Bench, sshd: Sshd) 
     bench.call("ps", "--pod", "box")
     sshd.restart(new_host_key=True)
     _, err = bench.call("ps", "--pod", "box", code=1)
-    assert "key" in err
-    assert json.loads((bench.root / ".millhand/known_hosts.json").read_text())
+    assert "`millhand hosts forget box`" in err
+    bench.call("hosts", "forget", "box")
+    _, err = bench.call("ps", "--pod", "box")
+    assert sshd.fingerprint in err
