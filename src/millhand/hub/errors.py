@@ -19,6 +19,8 @@ _NO_SPACE = re.compile(r"storage|quota|limit reached|too large|payment|billing",
 _SPACE_STATUS = (402, 413, 507)
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _WORDS = 300
+_REFUSES = "The Hub refuses."
+_NOT_ASKED = "The Hub was not asked."
 
 
 class UnsureError(Exception):
@@ -134,7 +136,7 @@ def _refused(
         message=f"The Hub refuses with {status}: {said}",
         mend="Mend what it names, then repeat the command: nothing half was published.",
     )
-    return FindingsError([finding], message="Not published.")
+    return FindingsError([finding], message=_REFUSES)
 
 
 def _words(error: BaseException, response: Response) -> str:
@@ -148,9 +150,8 @@ def _words(error: BaseException, response: Response) -> str:
 def no_token() -> FindingsError:
     """There is no HF_TOKEN."""
     mend = f"Make one that may write at {TOKENS}; put `HF_TOKEN=hf_…` into the workspace's .env."
-    return _found(
-        "hub.no-token", "HF_TOKEN is not set.", "The Hub takes files of signed-in people only.", mend
-    )
+    why = "The Hub takes files of signed-in people only."
+    return _found("hub.no-token", "HF_TOKEN is not set.", why, mend, _NOT_ASKED)
 
 
 def bad_token(said: str) -> FindingsError:
@@ -165,7 +166,7 @@ def malformed_token() -> FindingsError:
     """HF_TOKEN holds what no token does: a blank, or a sign that is not ASCII."""
     mend = f"Copy it anew from {TOKENS} into .env, alone after `HF_TOKEN=`; the environment's wins over it."
     message = "HF_TOKEN is no token: it holds a blank, or signs other than ASCII's."
-    return _found("hub.bad-token", message, "It cannot even be sent.", mend)
+    return _found("hub.bad-token", message, "It cannot even be sent.", mend, _NOT_ASKED)
 
 
 def no_right(repository: str, said: str) -> FindingsError:
@@ -193,6 +194,6 @@ def _missing(repository: str, said: str, *, revision: bool) -> FindingsError:
     return _found("hub.not-found", f"{repository} {what}: {said}", "", mend)
 
 
-def _found(id: str, message: str, why: str, mend: str) -> FindingsError:
+def _found(id: str, message: str, why: str, mend: str, end: str = _REFUSES) -> FindingsError:
     finding = Finding(id=id, severity="error", message=message, why=why, mend=mend)
-    return FindingsError([finding], message="Nothing more was sent.")
+    return FindingsError([finding], message=end)

@@ -98,15 +98,8 @@ class Delivering:
             UsageError: There is none here, or another run's.
             FindingsError: Something stands against publishing it.
         """
-        folder = model_folder(self.workspace, run, merged=not adapter)
+        folder = made_here(self.workspace, run, adapter=adapter)
         shown = self.workspace.relative(folder)
-        again = f"{'train' if adapter else 'export'} {run.project}{'' if adapter else f' --run {run.name}'}"
-        if not adapter and not is_of_run(folder, run):
-            mend = f"Export it again: `millhand {again}`."
-            raise UsageError(f"{shown} is not what run {run.name} made.", mend=mend)
-        findings = list(check_weights(folder, shown, f"Make it anew: `millhand {again}`."))
-        if findings:
-            raise FindingsError(findings, message="Nothing was sent.")
         return self.model_in(folder, run, shown, merged=not adapter)
 
     def model_in(self, folder: Path, run: Run, shown: str, *, merged: bool) -> Parcel:
@@ -232,6 +225,25 @@ class Delivering:
 
     def _tell(self) -> None:
         self.hub.say(f"Another command is pushing to {self.target.id}; waiting for it.")
+
+
+def made_here(workspace: Workspace, run: Run, *, adapter: bool = False) -> Path:
+    """The folder of what a finished run made, looked at without the Hub: the merged model, or the adapter.
+
+    Raises:
+        UsageError: There is none here, or another run's.
+        FindingsError: It is not whole.
+    """
+    folder = model_folder(workspace, run, merged=not adapter)
+    shown = workspace.relative(folder)
+    again = f"{'train' if adapter else 'export'} {run.project}{'' if adapter else f' --run {run.name}'}"
+    if not adapter and not is_of_run(folder, run):
+        mend = f"Export it again: `millhand {again}`."
+        raise UsageError(f"{shown} is not what run {run.name} made.", mend=mend)
+    findings = list(check_weights(folder, shown, f"Make it anew: `millhand {again}`."))
+    if findings:
+        raise FindingsError(findings, message="Nothing was sent.")
+    return folder
 
 
 def check_overrides(overrides: Sequence[Override], findings: Iterable[Finding]) -> None:

@@ -62,6 +62,31 @@ def test_another_run_s_merged_model_is_not_sent(
     assert hub.requests == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (PUSH, "there is no merged model here"),
+        (("push", "model", "nosuch", "--to", ID), "There is no project 'nosuch'"),
+        (("push", "dataset", "nosuch", "--to", ID), "nosuch"),
+    ],
+)
+def test_what_lies_here_is_looked_at_before_a_token_is_asked_for(
+    millhand: Millhand, workspace: Workspace, run: Run, arguments: tuple[str, ...], wrong: str
+) -> None:
+    shutil.rmtree(workspace.root / "outputs/qa-merged")
+    refused = millhand(*arguments)
+    assert refused.exit_code == 2
+    assert wrong in refused.stderr
+    assert "HF_TOKEN" not in refused.stderr
+
+
+def test_without_a_token_it_is_said_that_the_hub_was_not_asked(millhand: Millhand, run: Run) -> None:
+    refused = millhand(*PUSH)
+    assert refused.exit_code == 3
+    assert refused.stderr.count("HF_TOKEN is not set") == 1
+    assert "millhand: The Hub was not asked." in refused.stderr
+
+
 def test_a_private_repository_s_older_commits_are_not_shown_silently(
     millhand: Millhand, hub: FakeHub, run: Run
 ) -> None:
