@@ -23,14 +23,9 @@ OUTPUTS = "outputs"
 MODELS = "models"
 STATE = ".millhand"
 
-_GITIGNORE = f"""\
-# Made by `millhand init`: what is generated, and what is secret, stays out of git.
-.env
-{STATE}/
-{OUTPUTS}/
-{MODELS}/
-/dart/
-"""
+_IGNORED_HEAD = "# Made by `millhand init`: what is generated, and what is secret, stays out of git."
+_IGNORED = (".env", f"{STATE}/", f"{OUTPUTS}/", f"{MODELS}/", "/dart/")
+_GITIGNORE = "\n".join((_IGNORED_HEAD, *_IGNORED, ""))
 _ENV_HEAD = """\
 # Secrets and settings of this workspace. Never commit this file; millhand reads it, the environment wins.
 # The key that `millhand serve` asks of its callers:
@@ -105,6 +100,8 @@ def is_workspace(folder: Path) -> bool:
 def create_workspace(folder: Path) -> tuple[Workspace, list[str]]:
     """Lay an empty workspace down and say what was made; what is there already is left as it is.
 
+    A .gitignore that is there is given the lines that it lacks.
+
     Raises:
         UsageError: ``folder`` is a file.
     """
@@ -118,6 +115,8 @@ def create_workspace(folder: Path) -> tuple[Workspace, list[str]]:
         ".env": f"{_ENV_HEAD}MILLHAND_API_KEY={secrets.token_urlsafe(24)}\n",
     }
     made += [name for name, text in files.items() if _make_file(root / name, text)]
+    if ".gitignore" not in made and _ignore_more(root / ".gitignore"):
+        made.append(".gitignore")
     return Workspace(root), made
 
 
@@ -157,6 +156,29 @@ def _make_file(path: Path, text: str) -> bool:
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
     return True
+
+
+def _ignore_more(path: Path) -> bool:
+    """Add what a .gitignore says nothing about, for or against; say whether there was something."""
+    if not path.is_file():
+        return False
+    old = path.read_bytes()
+    lines = old.decode("utf-8", "surrogateescape").splitlines()
+    missing = [line for line in _IGNORED if not any(_speaks_of(known, line) for known in lines)]
+    if not missing:
+        return False
+    end = b"\r\n" if b"\r\n" in old else b"\n"
+    gap = [] if old.endswith(b"\n") or not old else [b""]
+    added = [*gap, *(line.encode() for line in (_IGNORED_HEAD, *missing)), b""]
+    with path.open("ab") as file:
+        file.write(end.join(added))
+    return True
+
+
+def _speaks_of(line: str, wanted: str) -> bool:
+    """Whether a line of a .gitignore is about a name or all in it; ``/outputs/*`` and ``!outputs`` are."""
+    said = line.strip().removeprefix("!").removeprefix("**/").lstrip("/")
+    return said.removesuffix("/**").removesuffix("/*").rstrip("/") == wanted.strip("/")
 
 
 def _read_env(path: Path) -> str:

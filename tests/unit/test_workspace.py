@@ -34,6 +34,38 @@ def test_init_twice_keeps_what_is_there(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text() == "A=1\n"
 
 
+GENERATED = [".env", ".millhand/", "outputs/", "models/", "/dart/"]
+
+
+@pytest.mark.parametrize(
+    ("old", "added"),
+    [
+        (b"", GENERATED),
+        (b"*.pyc\nvenv", GENERATED),
+        (b"*.pyc\r\n# outputs/\r\n", GENERATED),
+        (b"\xff\xfe\n", GENERATED),
+        (b".env\n/.millhand\noutputs/*\n!outputs/keep\n", ["models/", "/dart/"]),
+        (b"!outputs\n**/models/**\ndart\n.millhand/\n", [".env"]),
+        (b"outputs/tmp/\nmy-outputs/\n", GENERATED),
+    ],
+)
+def test_a_gitignore_that_is_there_is_given_what_it_lacks(
+    tmp_path: Path, old: bytes, added: list[str]
+) -> None:
+    path = tmp_path / ".gitignore"
+    path.write_bytes(old)
+    _, made = create_workspace(tmp_path)
+    assert ".gitignore" in made
+    new = path.read_bytes()
+    assert new.startswith(old)
+    lines = new[len(old) :].decode().split()
+    assert [line for line in lines if line in GENERATED] == added
+    assert b"venv\n" in new or b"venv" not in old
+    assert new.count(b"\r\n") in (0, new.count(b"\n"))
+    assert create_workspace(tmp_path)[1] == []
+    assert path.read_bytes() == new
+
+
 def test_env_file_is_for_its_owner_only_and_each_has_its_own_key(tmp_path: Path) -> None:
     one, two = (create_workspace(tmp_path / name)[0] for name in "ab")
     assert stat.S_IMODE((one.root / ".env").stat().st_mode) == 0o600
