@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from millhand.errors import MillhandError
     from millhand.pods.podfile import RunPodSpec
     from millhand.pods.runpod.prospect import Prospect
+    from millhand.runs.live import Live
     from millhand.runs.release import Released
     from millhand.runs.renting import RentedPod, Renting
 
@@ -39,6 +40,7 @@ DOWN_EPILOG = """\b
 Examples:
   millhand down                  the pod, where there is one
   millhand down l4               that of a pod file, a run, or a pod's own name
+  millhand down l4 --now         also while a run trains on it, which saves first
   millhand down l4 --stop        keep its disk, where it has one
   millhand down --all"""
 
@@ -93,29 +95,34 @@ def _reminded(renting: Renting) -> Iterator[None]:
 
 @click.command(epilog=DOWN_EPILOG)
 @click.argument("pod", metavar="[POD]", default="")
-@click.option("--all", "all_", is_flag=True, help="All pods of this workspace.")
+@click.option("--all", "all_", is_flag=True, help="All that POD means; without it all of this workspace.")
 @click.option("--stop", is_flag=True, help="Stop it: its own disk is kept and billed, its GPU given back.")
 @click.option("--lose", is_flag=True, help="Also where what lies on it is lost with it.")
+@click.option(
+    "--now", is_flag=True, help="Also where something runs on it: runs save first, if that is kept."
+)
 @json_option
 @click.pass_context
-def down(ctx: click.Context, pod: str, all_: bool, stop: bool, lose: bool, as_json: bool) -> None:
+def down(ctx: click.Context, pod: str, all_: bool, stop: bool, lose: bool, now: bool, as_json: bool) -> None:
     """End a rented pod, wait until RunPod says so, and say what it cost.
 
-    A pod whose data would be lost is refused. A pod that is not in this workspace's ledger is never touched.
+    What runs on it is told first, and asked about. A pod whose data would be lost is refused. A pod that is
+    not in this workspace's ledger is never touched.
     """
-    from millhand.errors import MillhandError, UsageError
-    from millhand.runs.standing import named
+    from millhand.errors import MillhandError
+    from millhand.runs.ending import Ending, chosen
+    from millhand.workspace import find_workspace
 
     releaser = open_releaser()
-    found = named(releaser, "" if all_ else pod)
-    if len(found) > 1 and not (all_ or pod):
-        mend = f"Name one, or `--all`: {', '.join(entry.name for entry in found)}."
-        raise UsageError(f"There are {len(found)} pods.", mend=mend)
+    found = chosen(releaser, pod, every=all_)
+    ending = Ending(find_workspace(), releaser, stop=stop, lose=lose)
+    live = ending.live(found)
+    _tell_live(live, now=now)
     done: list[Released] = []
     failed: list[tuple[str, MillhandError]] = []
     for entry in found:
         try:
-            done.append(releaser.release(entry, stop=stop, lose=lose))
+            done.append(ending.end(entry, live))
         except MillhandError as error:  # the others are to be ended all the same
             failed.append((entry.name, error))
             say(f"{entry.name}: {error}")
@@ -124,6 +131,27 @@ def down(ctx: click.Context, pod: str, all_: bool, stop: bool, lose: bool, as_js
         ctx.exit(failed[0][1].exit_code)
     if not done and not as_json:
         say("There is no such pod any more." if pod else "No pod is rented.")
+
+
+def _tell_live(live: list[Live], *, now: bool) -> None:
+    """Say what runs on the pods that are to end; go on when that is agreed to.
+
+    Raises:
+        UsageError: Nobody is there to answer.
+        click.Abort: The answer is no.
+    """
+    from millhand.errors import UsageError
+
+    for one in live if now else ():
+        say(f"{one}")
+    if now or not live:
+        return
+    told = " ".join(str(one) for one in live)
+    try:
+        ask_first(f"{told}\nEnd it all the same (a run saves first, where that outlives the pod)?")
+    except UsageError as error:
+        mend = "`--now` ends it all the same: a run saves a checkpoint first, where that outlives the pod."
+        raise UsageError(f"{told} Nothing was ended.", mend=mend) from error
 
 
 def _show_ended(done: list[Released], failed: list[tuple[str, MillhandError]], *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from millhand.errors import UsageError
 from millhand.pods.base import Pod
 from millhand.pods.podfile import PodFile, RunPodSpec
 from millhand.pods.runpod.client import RunPod, open_account
+from millhand.pods.ssh.connection import Patience
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.runs.arming import address_of
 from millhand.runs.billed import living
@@ -44,7 +45,13 @@ def none_rented(name: str) -> UsageError:
 
 
 def there(
-    workspace: Workspace, pod_file: PodFile, entry: PodEntry, say: Say, account: RunPod | None = None
+    workspace: Workspace,
+    pod_file: PodFile,
+    entry: PodEntry,
+    say: Say,
+    account: RunPod | None = None,
+    *,
+    patience: Patience | None = None,
 ) -> RentedThere:
     """One pod of the ledger; nothing is dialled before it is first asked something."""
     account, name = account or open_account(workspace), entry.name
@@ -57,6 +64,7 @@ def there(
             folder=folder_there(workspace, pod_file),
             python=pod_file.spec.python,
             tell=say,
+            patience=patience,
         )
 
     return RentedThere(workspace, pod_file, say, reach)
