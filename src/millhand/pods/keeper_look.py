@@ -125,7 +125,7 @@ class Scout(threading.Thread):
         self.past: dict[str, Any] | None = None
         self._folder, self._jobs = folder, jobs
         self._story: dict[str, Any] = {}
-        self._stop_grace: float | None = None
+        self._stopping: tuple[float, str] | None = None
         self._beat = b""
         self._told, self._news = threading.Event(), threading.Event()
 
@@ -137,9 +137,9 @@ class Scout(threading.Thread):
         if wait_s:
             self._told.wait(wait_s)
 
-    def stop_jobs(self, grace_s: float) -> None:
-        """Have all live jobs asked to save and end."""
-        self._stop_grace = grace_s
+    def stop_jobs(self, grace_s: float, why: str) -> None:
+        """Have all live jobs asked to save and end; ``why`` is the limit, for whoever follows them."""
+        self._stopping = grace_s, why
         self._news.set()
 
     def run(self) -> None:
@@ -148,7 +148,7 @@ class Scout(threading.Thread):
         while True:
             with contextlib.suppress(OSError):
                 self._listen()
-                if uptime() - self.look.at >= LOOK_S or self._stop_grace is not None:
+                if uptime() - self.look.at >= LOOK_S or self._stopping is not None:
                     self.look = self._looked()
                 self._stop()
                 self._write()
@@ -185,10 +185,12 @@ class Scout(threading.Thread):
         return ["client"] if self._beat != before else []
 
     def _stop(self) -> None:
-        grace_s, self._stop_grace = self._stop_grace, None
-        for folder in self.look.jobs if grace_s is not None else ():
+        if self._stopping is None:
+            return
+        (grace_s, why), self._stopping = self._stopping, None
+        for folder in self.look.jobs:
             temporary = Path(folder, f"stop.{os.getpid()}.tmp")
-            temporary.write_text(f"{grace_s}", encoding="utf-8")
+            temporary.write_text(f"{grace_s} {why}", encoding="utf-8")
             temporary.replace(Path(folder, "stop"))
 
 

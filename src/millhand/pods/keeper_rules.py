@@ -129,7 +129,7 @@ class Keeper:
             return "idle" if over and self.nothing_is_lost() else ""
         if not self.asked and self.scout.look.jobs:
             self.asked = True
-            self.scout.stop_jobs(max(1.0, left_s - 2 * LOOK_S))
+            self.scout.stop_jobs(max(1.0, left_s - 2 * LOOK_S), why)
         done = not self.scout.look.jobs and (why == "order" or (self.asked and self.nothing_is_lost()))
         return why if left_s <= 0 or done else ""
 

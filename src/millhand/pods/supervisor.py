@@ -12,7 +12,7 @@ argument list), starts it in a session of its own and keeps the job's story in J
                  at each change and heartbeat
     log.txt      what the job prints, both streams
     lock         locked by the supervisor and by all that inherited it, as long as one of them lives
-    stop         made by a client: end the job; holds the seconds of grace; becomes stop.heard
+    stop         end the job; holds the seconds of grace, and why if the lease asks; becomes stop.heard
 
 A client may vanish at any point: nothing here depends on it, unless the job is ``tethered`` (a server for
 one client): then the end of the standard input, which comes with the client's end, ends the job. When
@@ -301,7 +301,7 @@ class _Request:
         taken = self._folder / "stop.heard"  # moved first: whoever asks meanwhile makes a new one
         try:
             (self._folder / "stop").replace(taken)
-            return float(taken.read_text(encoding="utf-8"))
+            return float(taken.read_text(encoding="utf-8").partition(" ")[0])
         except (OSError, ValueError):
             return None
 

@@ -24,8 +24,9 @@ from millhand.runs.faults import explain
 from millhand.runs.finished import config_path, job_name, open_ledger, run_log, settle
 from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_tail
 from millhand.runs.inputs import input_paths
+from millhand.runs.lease_ends import ended_by_lease
 from millhand.runs.ledger import Ledger, Run
-from millhand.runs.places import again, home_of, is_over_on, keeps_volume, on, pod_settings, set_aside
+from millhand.runs.places import again, home_of, is_over_on, keeps_volume, pod_settings, set_aside
 from millhand.runs.plan import VERIFIED, choose, fingerprint
 from millhand.training.check.preflight import Preflight
 from millhand.training.effective import render, train_values
@@ -80,6 +81,7 @@ class Training:
             FindingsError: The config cannot work.
             UsageError: There is nothing to go on with.
             StoppedError: It was stopped on request, or Ctrl-C ended the following of a run elsewhere.
+            MillhandError: Its pod's lease ended it.
             TrainingError: LLaMA-Factory ended without having trained to the end.
             PodLostError: Pods were lost again and again.
         """
@@ -187,7 +189,7 @@ class Training:
             return self.ledger.move(run, self.pod.name)
         raise UsageError(
             f"Run {run.name} is on {run.pod}.",
-            mend=f"Go on there: `millhand train {run.project}{on(run)}`; or train anew here: `--new`.",
+            mend=f"Go on there: `millhand resume {run.name}`; or train anew here: `--new`.",
         )
 
     def _may_move(self, run: Run) -> bool:
@@ -275,20 +277,26 @@ class Training:
         if state["finished"]:
             self.ledger.finish(run.name, "train", {"exit_code": followed.status.exit_code})
             return
+        asked = self._asked_to_stop(run, handle)
+        limit = asked.partition(" ")[2]
+        if limit:
+            raise ended_by_lease(self.workspace, run, limit, _kept_text(state))
         if followed.status.phase == "lost" and not self.pod.shared:
             raise PodLostError(
                 f"Run {run.name} was broken off: the pod was restarted, or its job was killed.",
                 mend=f"Look: `millhand logs {run.name}`. Go on with `{again(run)}`.",
             )
-        if followed.stopped or self._was_asked_to_stop(run, handle):
-            raise StoppedError(_stopped_text(run, state), mend=f"Go on with `{again(run)}`.")
+        if followed.stopped or asked:
+            stopped = f"Run {run.name} was stopped; {_kept_text(state)}."
+            raise StoppedError(stopped, mend=f"Go on with `{again(run)}`.")
         cause, mend = explain(followed.status.faults, run)
         told = _failed_text(run, followed, state, cause, log_tail(handle))
         raise TrainingError(told, mend=mend or _failed_mend(run, here=self.pod.shared))
 
-    def _was_asked_to_stop(self, run: Run, handle: JobHandle) -> bool:
-        """Whether somebody else stopped it: the supervisor keeps the request that it has heard."""
-        return bool(handle.read(f"{STATE}/jobs/{job_name(run)}/stop.heard"))
+    def _asked_to_stop(self, run: Run, handle: JobHandle) -> str:
+        """The request to end that its supervisor has heard: seconds; of the pod's keeper also its limit."""
+        heard = handle.read(f"{STATE}/jobs/{job_name(run)}/stop.heard")
+        return heard.decode("utf-8", errors="replace").strip()
 
     def _verified(self, run: Run) -> Trained:
         state = inspect_output(self.pod, run.output_dir)
@@ -300,10 +308,9 @@ class Training:
         return path if (self.workspace.root / path).is_file() else None
 
 
-def _stopped_text(run: Run, state: Mapping[str, Any]) -> str:
+def _kept_text(state: Mapping[str, Any]) -> str:
     whole = [checkpoint["step"] for checkpoint in state["checkpoints"] if not checkpoint["fault"]]
-    kept = f"its checkpoint of step {whole[-1]} is kept" if whole else "no checkpoint was written yet"
-    return f"Run {run.name} was stopped; {kept}."
+    return f"its checkpoint of step {whole[-1]} is kept" if whole else "no checkpoint was written yet"
 
 
 def _failed_text(run: Run, followed: Followed, state: Mapping[str, Any], cause: str, tail: str) -> str:

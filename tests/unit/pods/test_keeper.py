@@ -313,6 +313,7 @@ def test_jobs_save_before_the_deadline_and_the_pod_ends_then(tenant: Tenant, api
     wait_until(lambda: api.ends)
     assert (tenant.root / "saved").exists()
     assert job.status().exit_code == 0
+    assert job.read(f"{STATE}/jobs/train/stop.heard").endswith(b" deadline")
     assert lease.state().why == "deadline"
 
 

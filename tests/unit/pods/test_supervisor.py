@@ -44,6 +44,14 @@ time.sleep(60)
     assert handle.status().exit_code == 0
 
 
+def test_a_request_to_end_may_say_why(pod: LocalPod, workspace: Workspace) -> None:
+    handle = pod.start(Job("j", python("import time; time.sleep(60)")))
+    folder = workspace.state / "jobs" / "j"
+    (folder / "stop").write_text("0.0 deadline", encoding="utf-8")
+    assert ended(handle).status().exit_code in (-signal.SIGTERM, -signal.SIGKILL)
+    assert (folder / "stop.heard").read_text(encoding="utf-8") == "0.0 deadline"
+
+
 def test_a_job_is_not_given_the_key_that_ends_its_pod(pod: LocalPod, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNPOD_API_KEY", "planted-key")
     monkeypatch.setenv("HF_HOME", "/hub")

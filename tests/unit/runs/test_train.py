@@ -10,7 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
-from millhand.errors import FindingsError, MissingPackageError, StoppedError, TrainingError, UsageError
+from millhand.errors import (
+    FindingsError,
+    MillhandError,
+    MissingPackageError,
+    StoppedError,
+    TrainingError,
+    UsageError,
+)
 from millhand.llamafactory.log import TrainerLog
 from millhand.llamafactory.yaml import read_yaml
 from millhand.pods.base import JobStatus, Result
@@ -151,6 +158,31 @@ def test_a_run_that_somebody_else_stopped_is_no_failure(workspace: Workspace) ->
         training(workspace, pod(job, NOTHING, NOTHING, NOTHING, NOTHING)).train()
 
 
+@pytest.mark.parametrize(
+    ("limit", "why", "field"),
+    [("deadline", "its time was over", "hours"), ("spend", "what it may cost was spent", "spend_usd")],
+)
+@pytest.mark.parametrize("phase", ["exited", "lost"])
+def test_a_run_that_its_lease_ended_failed_and_says_by_which_limit(
+    workspace: Workspace, limit: str, why: str, field: str, phase: Any
+) -> None:
+    job = Job([*gone()[:2], JobStatus(phase)], asked_to_stop=f"176.0 {limit}".encode())
+    saved = {**NOTHING, "checkpoints": [{"name": "checkpoint-40", "step": 40, "fault": ""}]}
+    with pytest.raises(
+        MillhandError, match=f"lease of its pod ended run qa: {why}; its checkpoint of ste"
+    ) as e:
+        training(workspace, pod(job, NOTHING, NOTHING, NOTHING, saved)).train()
+    assert e.value.exit_code == 1
+    assert "millhand train qa --resume" in e.value.mend
+    assert f"raise `{field}` in runpod/" in e.value.mend
+
+
+def test_a_run_whose_pod_was_to_end_was_stopped(workspace: Workspace) -> None:
+    job = Job(gone(0), asked_to_stop=b"176.0 order")
+    with pytest.raises(StoppedError, match="since its pod was to end; no checkpoint"):
+        training(workspace, pod(job, NOTHING, NOTHING, NOTHING, NOTHING)).train()
+
+
 def test_final_weights_that_are_cut_off_are_no_success(workspace: Workspace) -> None:
     cut = {**DONE, "finished": False, "fault": "adapter_model.safetensors is cut off"}
     with pytest.raises(TrainingError, match="safetensors is cut off"):
@@ -228,7 +260,7 @@ def test_a_run_that_began_elsewhere_is_left_there(workspace: Workspace) -> None:
     ledger.move(ledger.runs()[0], "box")
     with pytest.raises(UsageError, match="Run qa is on box") as caught:
         training(workspace, pod(Job(gone()), NOTHING)).train()
-    assert "millhand train qa --pod box" in caught.value.mend
+    assert "`millhand resume qa`" in caught.value.mend
 
 
 def test_nothing_starts_where_llamafactory_is_missing_or_a_finding_stands(workspace: Workspace) -> None:
