@@ -74,9 +74,5 @@ def keeps_volume(workspace: Workspace, pod: str) -> str:
 
 def again(run: Run) -> str:
     """The command that goes on with a run, where it is, and merges it if that was asked for."""
-    return f"millhand train {run.project} --resume{' --export' if run.exports else ''}{on(run)}"
-
-
-def on(run: Run) -> str:
-    """The option that names where a run is; empty for this machine."""
-    return "" if run.pod == LocalPod.name else f" --pod {shlex.quote(run.pod)}"
+    where = "" if run.pod == LocalPod.name else f" --pod {shlex.quote(run.pod)}"
+    return f"millhand train {run.project} --resume{' --export' if run.exports else ''}{where}"
