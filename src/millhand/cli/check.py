@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from millhand.cli.output import is_agreed, json_option, print_json, say, show_findings
+from millhand.cli.output import counted, is_agreed, json_option, print_json, say, show_findings
 
 if TYPE_CHECKING:
     from millhand.errors import Finding
@@ -128,7 +128,7 @@ def _mend(workspace: Workspace, report: Report, *, yes: bool) -> bool:
     from millhand.llamafactory.yaml import parse_yaml
     from millhand.training.check.fixes import diff, mended
 
-    written = False
+    written = shown = False
     for file in (name for name in report.files if name.endswith(".yaml")):
         path = workspace.root / file
         found = [finding for finding in report.findings if finding.file == file]
@@ -138,9 +138,12 @@ def _mend(workspace: Workspace, report: Report, *, yes: bool) -> bool:
         after = mended(parse_yaml(before, file), before, found)
         if after != before:
             say(diff(before, after, file))
+            shown = True
             if yes or is_agreed(f"Change {file}?"):
                 write_text(path, after)
                 written = True
+    if report.findings and not shown:
+        say("There is nothing that is safe to mend without you: each finding names its mend.")
     return written
 
 
@@ -165,6 +168,6 @@ def _plain(findings: list[Finding]) -> list[dict[str, Any]]:
 
 
 def _summary(report: Report) -> str:
-    rows = "".join(f", {name} {count:,} rows" for name, count in report.rows.items())
-    found = ", ".join(f"{report.count(s)} {s}s" for s in ("error", "warning", "note") if report.count(s))
-    return f"{len(report.files)} files{rows}: {found or 'nothing found'}."
+    rows = "".join(f", {name} {counted(count, 'row')}" for name, count in report.rows.items())
+    found = ", ".join(counted(report.count(s), s) for s in ("error", "warning", "note") if report.count(s))
+    return f"{counted(len(report.files), 'file')}{rows}: {found or 'nothing found'}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand.cli.group import Group
-from millhand.cli.output import json_option, print_json, say, show_findings
+from millhand.cli.output import counted, json_option, print_json, say, show_findings
 
 if TYPE_CHECKING:
     from millhand.documents.write import Result
@@ -84,8 +84,10 @@ def _print(result: Result, *, as_json: bool) -> None:
         return
     for made in result.documents:
         click.echo(
-            f"{made.file}: {made.status}, {made.kind}, {made.sections:,} sections, {made.tables:,} tables"
+            f"{made.file}: {made.status}, {made.kind}, {counted(made.sections, 'section')},"
+            f" {counted(made.tables, 'table')}"
         )
     errors = sum(finding.severity == "error" for finding in result.findings)
     if errors:
-        say(f"{len(result.documents)} document(s) read; {errors} error(s) found, listed above.")
+        read = counted(len(result.documents), "document")
+        say(f"{read} read; {counted(errors, 'error')} found, listed above.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from millhand.cli.group import Group
-from millhand.cli.output import ask_first, json_option, print_facts, print_json, say, show_findings
+from millhand.cli.output import ask_first, counted, json_option, print_facts, print_json, say, show_findings
 from millhand.cli.place import open_pod, pod_option
 
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ def _go(delivering: Delivering, ready: Ready, options: dict[str, Any], of: dict[
         _show(delivering, ready, of, as_json=options["as_json"])
         return
     if options["public"] and not options["yes"]:
-        ask_first(f"Publish {len(ready.files)} files as {delivering.target.id}, for everyone to read?")
+        ask_first(
+            f"Publish {counted(len(ready.files), 'file')} as {delivering.target.id}, for everyone to read?"
+        )
     _tell(delivering.deliver(ready), of, as_json=options["as_json"])
 
 

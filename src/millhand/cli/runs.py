@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from millhand.cli.output import json_option, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from millhand.workspace import Workspace
 
 
 @click.command(epilog="\b\nExamples:\n  millhand runs\n  millhand runs qa --json")
@@ -24,10 +28,7 @@ def runs(project: str, as_json: bool) -> None:
         print_json(rows)
         return
     if not rows:
-        begin = (
-            f"millhand train {project}" if project else "millhand config new PROJECT --preset P --dataset D"
-        )
-        say(f"No run yet. Next: {begin}")
+        say(f"No run yet. Next: {_next(workspace, project)}")
         return
     columns = ("run", "state", "steps", "loss", "output", "started")
     table = [
@@ -35,6 +36,16 @@ def runs(project: str, as_json: bool) -> None:
         for r in rows
     ]
     print_table("", columns, table)
+
+
+def _next(workspace: Workspace, project: str) -> str:
+    """The command that begins a run: of the project that was asked for, or of those that are there."""
+    from millhand.training.project import project_names
+
+    names = [project] if project else project_names(workspace)
+    if not names:
+        return "millhand config new PROJECT --preset P --dataset D"
+    return " or ".join(f"millhand train {name}" for name in names[:3])
 
 
 def _when(seconds: float) -> str:

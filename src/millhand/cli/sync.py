@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand.cli.output import (
+    counted,
     is_agreed,
     json_option,
     print_facts,
@@ -117,7 +118,7 @@ def _agreed(bar: _Bar, way: Way, yes: bool, going: Sequence[Entry]) -> bool:
     for entry in going:
         say(f"  {shown(entry.path)}  {_size(entry.size)}" if entry.size else f"  {shown(entry.path)}")
     total = sum(entry.size for entry in going)
-    agreed = yes or is_agreed(f"Remove {len(going)} files, {_size(total)}, {where}?")
+    agreed = yes or is_agreed(f"Remove {counted(len(going), 'file')}, {_size(total)}, {where}?")
     if not agreed:
         say("Nothing is removed.")
     return agreed
@@ -135,8 +136,8 @@ def _show(report: Report) -> None:
         print_table("", ("what", "file", "bytes"), [(p.action, p.path, p.size or "") for p in report.planned])
     else:
         facts = {
-            "looked at": f"{report.checked} files",
-            "brought": f"{report.files} files, {report.size / 1e6:.1f} MB",
+            "looked at": counted(report.checked, "file"),
+            "brought": f"{counted(report.files, 'file')}, {report.size / 1e6:.1f} MB",
             "over the line": f"{(report.sent + report.received) / 1e6:.2f} MB",
             "removed": report.deleted or None,
             "took": f"{report.seconds:.1f} s",

@@ -32,7 +32,7 @@ def test_an_error_ends_with_3_and_is_shown_with_its_place(millhand: Millhand, fu
     assert result.exit_code == 3
     assert "error llamafactory_configs/qa/train.yaml, line 2" in result.stderr
     assert "Write `stage: sft`." in result.stderr
-    assert "1 errors" in result.stdout
+    assert ": 1 error." in result.stdout
 
 
 def test_a_warning_alone_ends_with_0(millhand: Millhand, furnished: Workspace) -> None:
@@ -55,6 +55,14 @@ def test_fix_shows_what_changes_and_asks(millhand: Millhand, furnished: Workspac
         before.replace(b"evaluation_strategy", b"eval_strategy"),
     )
     assert '-evaluation_strategy: "no"\n+eval_strategy: "no"\n' in result.stderr.replace("'", '"')
+
+
+def test_fix_says_so_where_nothing_is_safe_to_mend(millhand: Millhand, furnished: Workspace) -> None:
+    made.write_project(furnished, "train", made.changed("train", {"stage": "SFT"}))
+    result = millhand("check", "qa", "--fix")
+    assert result.exit_code == 3
+    assert "nothing that is safe to mend" in result.stderr
+    assert "safe to mend" not in millhand("check", "qa").stderr
 
 
 def test_sarif_and_explain(millhand: Millhand, furnished: Workspace) -> None:

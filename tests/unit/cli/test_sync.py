@@ -71,7 +71,7 @@ def test_what_would_go_is_shown_and_only_goes_when_somebody_agrees(box: Box) -> 
     no = CliRunner().invoke(sync, command, input="n\n")
     assert (no.exit_code, (box.here / "outputs/qa/old").exists()) == (0, True)
     assert "outputs/qa/old  1 bytes" in no.stderr
-    assert "Remove 1 files" in no.stderr
+    assert "Remove 1 file," in no.stderr
     assert "Nothing is removed." in no.stderr
     yes = CliRunner().invoke(sync, command, input="y\n")
     assert (yes.exit_code, (box.here / "outputs/qa/old").exists()) == (0, False)
