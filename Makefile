@@ -3,11 +3,17 @@
 #   PYTHON  the interpreter that makes the environment (3.11 or later)
 #   VENV    where the environment is made
 #   DEMO    where `make run` works
-#   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve, evaluate and release
+#   CONFIG  a project of llamafactory_configs/, for train, export, chat, serve, evaluate, plan, push-model and
+#           release, and for train-, export- and release-remote
 #   DATASET a dataset of dataset_registry/, for push-dataset
-#   TO      USER/NAME on the Hugging Face Hub, for push-model, push-dataset and release
+#   TO      USER/NAME on the Hugging Face Hub, for push-model, push-dataset, release and release-remote
 #   ARGS    for pytest, in unit, real, remote and tests (-k pods, -x)
-#   POD     a pod file of runpod/ (l4, rtx4090 …) or ssh://user@host:port/folder, for what runs elsewhere
+#   POD     a pod file of runpod/ (l4, rtx4090 …) or ssh://user@host:port/folder, for the targets on -remote, webui,
+#           push, pull and down
+#
+# Some names mean other things than the command of that name: make push and pull sync a pod (millhand sync), millhand
+# push and pull are the Hub's; make check runs the tests (make preflight is millhand check); make docs writes the
+# command reference; make data builds the shipped dataset anew.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
@@ -22,8 +28,9 @@ BIN    := $(VENV)/bin
 PYTEST  = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check preflight lint types contracts unit real remote tests docs bench install dev doctor \
-        train export chat serve evaluate plan release data clean distclean
+.PHONY: help run test check preflight lint types contracts unit real remote tests docs bench install dev doctor data \
+        train export chat serve evaluate plan train-remote export-remote webui push-model push-dataset release \
+        release-remote push pull down cost clean distclean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,7 +40,7 @@ run: $(VENV)/.installed  ## a spreadsheet becomes a model that answers, on this 
 
 test: check      ## all that CI runs (the same as check)
 
-check: lint types contracts tests  ## format, lint, types, layers, tests
+check: lint types contracts tests  ## format, lint, types, layers, tests; of configs and data: preflight
 
 lint: $(VENV)/.dev       ## ruff: format and rules
 	$(BIN)/ruff format --check .
@@ -88,7 +95,14 @@ data: $(VENV)/.documents    ## build the shipped dataset anew of its document, a
 doctor: $(VENV)/.installed   ## what this machine has and lacks
 	$(BIN)/millhand doctor
 
-train export chat serve evaluate plan: $(VENV)/.installed
+train: $(VENV)/.installed    ## train CONFIG on this machine
+export: $(VENV)/.installed   ## merge CONFIG's adapter into its base
+chat: $(VENV)/.installed     ## ask CONFIG's model
+serve: $(VENV)/.installed    ## serve CONFIG's model, OpenAI-compatible, on 127.0.0.1
+evaluate: $(VENV)/.installed ## count the exact answers of CONFIG's model
+plan: $(VENV)/.installed     ## what CONFIG needs on each GPU: memory, time, price
+
+train export chat serve evaluate plan:
 	@test -n "$(CONFIG)" || { echo "Say which project: make $@ CONFIG=NAME" >&2; exit 2; }
 	$(BIN)/millhand $@ $(CONFIG)
 
@@ -129,10 +143,10 @@ release-remote: $(VENV)/.installed ## the same on POD, which is up
 	$(BIN)/millhand evaluate $(CONFIG) --pod $(POD)
 	$(BIN)/millhand push model $(CONFIG) --to $(TO) --pod $(POD)
 
-push: $(VENV)/.installed           ## bring the workspace to POD
+push: $(VENV)/.installed           ## bring the workspace to POD (millhand sync up)
 	$(BIN)/millhand sync up --pod $(POD)
 
-pull: $(VENV)/.installed           ## bring what POD has made home
+pull: $(VENV)/.installed           ## bring what POD has made home (millhand sync down)
 	$(BIN)/millhand sync down --pod $(POD)
 
 down: $(VENV)/.installed           ## end POD

@@ -1,7 +1,8 @@
-"""What the targets that do several things do, in which order: `make -n` prints it and runs nothing."""
+"""The Makefile: every target is one command, no file hides it, and ``make help`` tells it."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,42 +10,35 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+TEXT = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = {
+    name for names in re.findall(r"^([a-z][a-z -]*):(?!=)", TEXT, re.MULTILINE) for name in names.split()
+}
 
 
-def steps(target: str, *variables: str) -> list[str]:
-    """The calls of millhand that a target would make, without the interpreter's folder."""
-    argv = ["make", "--no-print-directory", "-n", target, "PYTHON=python3", "VENV=made", *variables]
-    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    called = [line.partition("bin/millhand ")[2] for line in told.splitlines() if "bin/millhand " in line]
-    return [call for call in called if not call.startswith("install")]
+def test_no_file_of_a_target_s_name_keeps_it_from_running() -> None:
+    (phony,) = re.findall(r"^\.PHONY:((?:.*\\\n)*.*)$", TEXT, re.MULTILINE)
+    assert {"release-remote", "push", "cost"} <= TARGETS
+    assert set(phony.replace("\\\n", " ").split()) == TARGETS
 
 
-def test_a_release_is_checked_trained_evaluated_and_pushed() -> None:
-    assert steps("release", "CONFIG=qa", "TO=me/minwon") == [
-        "check qa --to me/minwon",
-        "train qa --export",
-        "evaluate qa",
-        "push model qa --to me/minwon",
-    ]
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_help_tells_every_target_in_a_line() -> None:
+    argv = ["make", "--no-print-directory", "help"]
+    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split()[0] for line in told] == list(dict.fromkeys(line.split()[0] for line in told))
+    assert {line.split()[0] for line in told} == TARGETS
+    assert all(len(line.split()) > 2 for line in told)
 
 
-def test_a_release_from_a_pod_does_all_but_the_check_there() -> None:
-    assert steps("release-remote", "CONFIG=qa", "TO=me/minwon", "POD=box") == [
-        "check qa --to me/minwon",
-        "train qa --pod box",
-        "export qa --pod box --there",
-        "evaluate qa --pod box",
-        "push model qa --to me/minwon --pod box",
-    ]
-
-
-@pytest.mark.parametrize("given", [(), ("CONFIG=qa",), ("TO=me/minwon",)])
-def test_a_release_without_a_name_or_a_place_does_nothing(given: tuple[str, ...], tmp_path: Path) -> None:
-    made = tmp_path / "made"
-    made.mkdir()
-    (made / ".installed").touch()
-    argv = ["make", "-o", f"{made}/.installed", "release", f"VENV={made}", *given]
-    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert "make release CONFIG=NAME TO=USER/NAME" in ended.stderr
+@pytest.mark.parametrize("variable", ["CONFIG", "TO", "DATASET", "POD"])
+def test_the_head_names_the_targets_that_take_a_variable(variable: str) -> None:
+    """As written, or as the family on ``-remote``."""
+    head = TEXT.split("\n\n")[0]
+    (users,) = re.findall(rf"^#   {variable}\b(.*(?:\n#    .*)*)", head, re.MULTILINE)
+    recipes = re.findall(r"^([a-z][a-z -]*):[^\n]*\n((?:\t.*\n)+)", TEXT, re.MULTILINE)
+    for names, recipe in recipes:
+        if f"$({variable})" in recipe:
+            for name in names.split():
+                family = name.endswith("-remote") and "-remote" in users
+                assert family or re.search(rf"(?<![\w-]){name}(?![\w-])", users), (variable, name)

@@ -41,11 +41,10 @@ def test_every_row_asks_with_the_citizens_text(shipped: Registry) -> None:
     assert len({record.input for record in records}) == len(records)
 
 
-def test_its_definition_says_what_was_wrong_with_the_snippet(shipped: Registry) -> None:
+def test_its_definition_describes_the_data_and_no_entry_of_others(shipped: Registry) -> None:
     definition = shipped.dataset(_NAME).definition
     assert definition is not None
-    assert 'history to "input"' in definition.description
-    assert "file_name" in definition.description
+    assert "file_name" not in definition.description  # it stands on a public card
     assert definition.licence == "Apache-2.0"
 
 
