@@ -97,6 +97,11 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
         """When it was last asked for or started, by the API's clock."""
         return self.spans[-1][0] if self.spans else self.asked_s or 0.0
 
+    def may_run(self, now_s: float) -> bool:
+        """Whether its lease is not over yet, by the API's clock."""
+        deadline = self.terms.deadline_epoch_s
+        return deadline is None or now_s <= deadline
+
     @property
     def quiet_s(self) -> float:
         """How long no client has worked on it, by this machine's clock: endless if that was set back."""

@@ -71,5 +71,4 @@ def _seen(account: RunPod, entry: PodEntry) -> PodState | None:
 
 def _of_other_key(account: RunPod, entry: PodEntry, now_s: float) -> bool:
     """Whether the pod may live in another account: it is not held to be gone before its lease is over."""
-    over = entry.terms.deadline_epoch_s is not None and now_s > entry.terms.deadline_epoch_s
-    return entry.key_mark not in ("", account.key_mark) and not over
+    return entry.key_mark not in ("", account.key_mark) and entry.may_run(now_s)

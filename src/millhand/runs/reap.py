@@ -14,6 +14,7 @@ from millhand.runs.spend import spent_usd
 
 # Longer than a client waits for one host, and longer than one request is asked again.
 NOBODY_S = 1200.0
+_KEEPER_S = 120.0  # the pod's keeper, which lets jobs save, comes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,12 @@ def reap(releaser: Releaser, *, dry: bool = False) -> list[Reaped]:
 
 def reason(entry: PodEntry, now_s: float) -> str:
     """Why a pod should be over, by the ledger and the API's clock; empty where it should not."""
-    spent, terms = spent_usd(entry, now_s), entry.terms
+    late_s, terms = now_s - _KEEPER_S, entry.terms
+    spent = spent_usd(entry, late_s)
     leased = not _waits_for_a_lease(entry, now_s)
     # the client's clock is believed only where the API's says the same: it may have been set
     alone = entry.quiet_s > NOBODY_S and now_s - entry.begun_s > NOBODY_S
-    over = terms.deadline_epoch_s is not None and now_s >= terms.deadline_epoch_s
+    over = terms.deadline_epoch_s is not None and late_s >= terms.deadline_epoch_s
     reasons = (
         (entry.state == "ending", "its release was begun"),
         (entry.safe, "its run is done and what it made is safe"),

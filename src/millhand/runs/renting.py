@@ -107,6 +107,7 @@ class Renting:
 
     def there(self) -> PodEntry | None:
         """The owner's pod, if there is one now: the ledger's word is held against the API's."""
+        self._bring_back()
         for entry in self._mine():
             if look(self.account, self.ledger, entry) is not None:
                 return entry
@@ -141,6 +142,15 @@ class Renting:
         alive = reversed(self.ledger.entries(alive=True))
         return [entry for entry in alive if entry.owner == self.owner and (entry.state == "ending") is ending]
 
+    def _bring_back(self) -> None:
+        """Take back a pod that RunPod had not known, and does again: else a second one trains beside it."""
+        for entry in self.ledger.entries():
+            if entry.vanished and entry.owner == self.owner and entry.pod_id:
+                now_s = self.account.server_time_s()
+                state = self.account.pod(entry.pod_id) if entry.may_run(now_s) else None
+                if state is not None and not state.over:
+                    self.ledger.back(entry.name, state, now_s)
+
     def _end_the_ending(self) -> None:
         """End what an earlier command began to end: a host that never worked holds no lease of its own.
 
@@ -166,6 +176,7 @@ class Renting:
 
     def _found(self) -> tuple[str, PodState] | None:
         """A pod of the owner's that is there already, brought up."""
+        self._bring_back()
         for entry in self._mine():
             state = look(self.account, self.ledger, entry)
             if state is None:

@@ -74,6 +74,15 @@ def test_a_lease_that_is_over_ends_an_intended_pod_as_well(
     assert [(r.pod, r.why) for r in reap(releaser)] == [(pod.name, "its lease is over")]
 
 
+@pytest.mark.parametrize("lease", ["hours: 1, spend_usd: 9", "hours: 9, spend_usd: 0.445"])
+def test_the_pods_keeper_comes_first(rent: Rent, releaser: Releaser, fake: FakeRunPod, lease: str) -> None:
+    pod = rent("qa-1", lease=f"lease: {{{lease}, idle_minutes: 20}}")
+    fake.clock.advance((pod.entry.asked_s or 0.0) + HOUR_S + 60 - fake.clock.now())
+    assert (reap(releaser), len(fake.pods)) == ([], 1)
+    fake.clock.advance(120)
+    assert [r.pod for r in reap(releaser)] == [pod.name]
+
+
 def test_a_dry_run_ends_nothing_and_changes_no_verdict(
     rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod
 ) -> None:
@@ -170,6 +179,18 @@ def test_a_pod_that_was_held_to_be_gone_is_the_ledgers_again_with_what_lies_on_i
     assert reap(releaser) == []
     fake.clock.advance(9 * HOUR_S)
     assert [r.action for r in reap(releaser)] == ([] if stopped else ["stopped"])
+
+
+def test_no_second_pod_is_rented_beside_one_that_came_back(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1", volume=PERSISTENT)
+    fake.fault("GET", f"/pods/{pod.entry.pod_id}", status=404, times=2)
+    assert standing(releaser) == []
+    assert rent("qa-1", volume=PERSISTENT).name == pod.name
+    assert (len(fake.created()), found(ledger, pod.name).state) == (1, "ready")
+    fake.terminate(fake.pods[pod.entry.pod_id])
+    assert rent("qa-1", volume=PERSISTENT).name != pod.name
 
 
 def test_a_pod_that_was_ended_and_is_there_all_the_same_is_ended_again(
