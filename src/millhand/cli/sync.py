@@ -55,7 +55,7 @@ _CHECKPOINTS = "checkpoint-*"
     "--delete", is_flag=True, help="Also remove files of the named folders that the other side lacks."
 )
 @click.option("-y", "--yes", is_flag=True, help="Remove without asking.")
-@click.option("--checkpoints", is_flag=True, help="Also bring checkpoints down.")
+@click.option("--checkpoints", is_flag=True, help="Checkpoints too are brought down, or removed.")
 @json_option
 @click.pass_context
 def sync(
@@ -75,7 +75,7 @@ def sync(
     from millhand.runs.moving import named_paths
 
     named = named_paths(paths, delete=delete)
-    leaves = () if checkpoints or way == "up" else (_CHECKPOINTS,)
+    leaves = () if checkpoints else (_CHECKPOINTS,)  # up: none is removed
     with _Bar() as bar:
         agree = partial(_agreed, bar, way, yes)
         choice = Choice(dry_run=dry_run, delete=delete, exclude=leaves, agree=agree)

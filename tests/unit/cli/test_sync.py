@@ -103,6 +103,20 @@ def test_a_fresh_volume_takes_nothing_from_this_computer(box: Box, millhand: Mil
     assert before <= set((box.here / "outputs").rglob("*"))
 
 
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_checkpoints_go_only_when_they_are_asked_for(box: Box, millhand: Millhand, way: str) -> None:
+    for side in (box.here, box.there):
+        write(side / "outputs/qa/checkpoint-8/both", b"x")
+        write(side / "outputs/qa/adapter", b"x")
+        write(side / "outputs/qa/checkpoint-8" / side.name, b"x")
+    extra = (box.there if way == "up" else box.here) / "outputs/qa/checkpoint-8"
+    command = ["sync", way, "--pod", "box", "outputs/qa", "--delete", "--yes"]
+    assert millhand(*command).exit_code == 0
+    assert (extra / extra.parents[2].name).exists()
+    assert millhand(*command, "--checkpoints").exit_code == 0
+    assert not (extra / extra.parents[2].name).exists()
+
+
 def test_a_dry_run_asks_nobody_and_shows_what_would_go(box: Box, millhand: Millhand) -> None:
     run(box)
     told = millhand("sync", "down", "--pod", "box", "outputs/qa", "--delete", "--dry-run", "--json")

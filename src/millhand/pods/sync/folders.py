@@ -103,10 +103,6 @@ class Folder:
         except FileNotFoundError:
             return
 
-    def remove_folder(self, name: str) -> None:
-        """Remove an empty folder."""
-        os.rmdir(self.at(name), dir_fd=self.fd)
-
     def link(self, target: str, name: str) -> None:
         """Make a symbolic link."""
         os.symlink(target, self.at(name), dir_fd=self.fd)

@@ -227,7 +227,11 @@ class Store:
                 self.hashes.note(entry.path, stamp_of(found), entry.digest)
 
     def delete(self, path: str) -> None:
-        """Remove a file, a link or an empty folder; what is not there is no fault."""
+        """Remove a file or a link; what is not there is no fault.
+
+        Raises:
+            RefusedError: A folder stands there.
+        """
         with self._lock:
             try:
                 folder, name = self.root.place(path)
@@ -235,11 +239,8 @@ class Store:
                 return
             found = folder.status(name)
             if found is not None and stat.S_ISDIR(found.st_mode):
-                self.root.forget()
-                folder, name = self.root.place(path)
-                folder.remove_folder(name)
-            else:
-                folder.remove(name)
+                raise RefusedError(path, "a folder stands there")
+            folder.remove(name)
 
     def close(self, save: bool = True) -> None:
         """Let go of everything; parts stay for the next session."""

@@ -236,6 +236,19 @@ def test_nobody_is_asked_where_nothing_would_go_nor_for_a_dry_run(way: Way) -> N
     assert "a/old" in way.left()
 
 
+def test_a_folder_that_takes_the_place_of_what_was_shown_stays(way: Way) -> None:
+    way.fill(["a/keep"], ["a/old"])
+
+    def meanwhile(going: Sequence[Entry]) -> bool:
+        (way.target / "a" / "old").unlink()
+        (way.target / "a" / "old").mkdir()
+        return True
+
+    report = way.sync("a", agree=meanwhile)
+    assert (way.target / "a" / "old").is_dir()
+    assert (report.deleted, [f.file for f in report.findings]) == (0, ["a/old"])
+
+
 def test_what_cannot_be_removed_is_named_and_not_counted(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: object, path: str) -> None:
         raise PermissionError(13, "Permission denied")
