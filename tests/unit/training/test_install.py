@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import tomllib
+from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+
+from millhand.llamafactory.pins import normal_name, read_pins
 from millhand.training.install import (
+    BESIDE_CUDA,
+    LLAMAFACTORY,
+    TORCH,
     Wish,
     cli_version,
     cpu_requirements,
@@ -13,6 +21,7 @@ from millhand.training.install import (
     torch_steps,
 )
 
+ROOT = Path(__file__).parents[3]
 PY = "/a b/bin/python"
 PIP = (PY, "-m", "pip", "install", "--no-input", "--disable-pip-version-check")
 WISH = Wish(PY)
@@ -142,3 +151,22 @@ def test_the_shipped_set_names_neither_torch_nor_what_is_linked_to_cuda() -> Non
     names = {line.split("=")[0].split(">")[0] for line in cpu_requirements()}
     assert not names & {"torch", "torchvision", "llamafactory", "gradio"}
     assert "torchaudio" in names
+
+
+def extras() -> dict[str, list[Requirement]]:
+    parsed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = {"": parsed["dependencies"], **parsed["optional-dependencies"]}
+    return {name: [Requirement(text) for text in texts] for name, texts in groups.items()}
+
+
+def test_the_train_extra_names_what_an_installation_for_cuda_brings() -> None:
+    named = {f"{requirement.name}{requirement.specifier}" for requirement in extras()["train"]}
+    assert named == {LLAMAFACTORY, TORCH, *BESIDE_CUDA}
+
+
+def test_every_dependency_is_pinned_within_its_bounds() -> None:
+    wanted = [item for group in extras().values() for item in group if item.name != "millhand"]
+    pins = read_pins((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    for requirement in wanted:
+        (pin,) = pins[normal_name(requirement.name)]
+        assert requirement.specifier.contains(pin.version), requirement
