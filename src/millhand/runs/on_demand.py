@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-from millhand.errors import MillhandError, PodLostError, UsageError
+from millhand.errors import MillhandError, PodLostError, StoppedError, UsageError
 from millhand.pods.base import Job, JobHandle
 from millhand.pods.lease import PodLease
 from millhand.pods.podfile import PodFile
@@ -28,7 +28,7 @@ from millhand.runs.moving import Way
 from millhand.runs.pod_ledger import PodEntry, PodLedger, open_pod_ledger
 from millhand.runs.pod_lookup import OtherKeyError
 from millhand.runs.presence import Use, beating
-from millhand.runs.release import Released, Releaser
+from millhand.runs.release import RELEASED, Released, Releaser
 from millhand.runs.remote import RemotePod, Say, Trainer
 from millhand.runs.renting import RentedPod, Renting, locate
 from millhand.runs.spend import most_usd, spent_usd
@@ -255,6 +255,9 @@ class PodOnDemand(RemotePod):
         return open_pod_ledger(self._workspace)
 
     def _lost(self, entry: PodEntry) -> MillhandError:
+        if entry.why == RELEASED:  # whoever ended it wants no other one
+            mend = "The same command goes on, on another pod or on this one started again."
+            return StoppedError(f"The pod {entry.name} was ended by `millhand down`.", mend=mend)
         now_s = self._account.server_time_s()
         near_end = (entry.terms.deadline_epoch_s or float("inf")) - _NEAR_END_S
         if now_s < near_end and spent_usd(entry, now_s) < 0.95 * most_usd(entry):

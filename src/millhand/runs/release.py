@@ -12,6 +12,7 @@ from millhand.runs.pod_ledger import PodEntry, PodLedger
 from millhand.runs.pod_lookup import look, twins
 from millhand.runs.spend import ran_hours, spent_usd
 
+RELEASED = "it was released"
 _WITHIN_S = 180.0
 _OFTEN_S = 2.0
 
@@ -55,8 +56,9 @@ class Releaser:
         if state is None:
             return self._told(entry.name, "gone")
         if stop:
+            self.ledger.set(entry.name, why=why or RELEASED)
             return self._stop(entry.name, state.id)
-        self.ledger.set(entry.name, state="ending", why=why or "it was released")
+        self.ledger.set(entry.name, state="ending", why=why or RELEASED)
         for pod in (*twins(self.account, entry, state), state):
             self.account.terminate(pod.id)
         self._wait(entry.name, lambda: _over(self.account, state.id))

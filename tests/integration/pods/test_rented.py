@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,23 @@ def test_a_rented_pod_sends_the_model_and_is_released_when_it_was_seen_on_the_hu
     _, err = rented.bench.call(*push, code=2, **rented.env, **environment(hub))
     assert "a push rents none" in err
     assert rented.pods() == []
+
+
+def test_down_tells_a_training_and_ends_its_pod_when_it_has_saved(rented: Rented) -> None:
+    rented.bench.configure(max_steps=100_000, save_steps=100_000)
+    client = rented.start("train", "qa", "--pod", "l4")
+    rented.wait_for_step(3)
+    state = rented.there() / ".millhand/jobs/train-qa/state.json"
+    rented.wait(lambda: json.loads(state.read_text()).get("step") is not None)
+    [pod] = rented.pods()
+    _, err = rented.call("down", "l4", code=2)
+    assert f"Run qa runs on {pod.name}: step " in err
+    assert rented.pods() == [pod]
+    out, err = rented.call("down", "l4", "--now")
+    assert f"{pod.name} is terminated" in out
+    assert "qa ended with its checkpoint of step" in err
+    [kept] = (rented.there() / "outputs/qa").glob("checkpoint-*")
+    assert (kept / "trainer_state.json").is_file()
+    client.communicate(timeout=WITHIN_S)
+    assert client.returncode == 130
+    assert (rented.pods(), len(rented.account.created())) == ([], 1), "another pod was rented"

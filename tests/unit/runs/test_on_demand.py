@@ -9,12 +9,13 @@ import click
 import pytest
 
 from millhand.cli.agreeing import agree
-from millhand.errors import UsageError
+from millhand.errors import PodLostError, StoppedError, UsageError
 from millhand.pods.podfile import find_pod
 from millhand.pods.runpod.client import RunPod
 from millhand.runs import on_demand
 from millhand.runs.on_demand import PodOnDemand
 from millhand.runs.pod_ledger import PodEntry, PodLedger
+from millhand.runs.release import Releaser
 from millhand.runs.renting import RentedPod, Renting
 from millhand.workspace import Workspace
 from tests.runpod_fake import FakeRunPod
@@ -146,6 +147,29 @@ def test_a_person_is_asked_with_the_price(
     if not answer:
         assert isinstance(shown.exception, UsageError)
         assert shown.exception.mend == "Have one first: `millhand up l4 --yes`."
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_pod_that_somebody_ended_is_not_followed_by_another(
+    line: Line, rent: Rent, ledger: PodLedger, fake: FakeRunPod, stop: bool
+) -> None:
+    if stop:
+        rent("qa-1", volume="persistent_gb: 20")
+    pod = line.take("qa-1")
+    (entry,) = ledger.entries()
+    Releaser(line.account, ledger, [].append).release(entry, stop=stop)
+    with pytest.raises(StoppedError, match="was ended by `millhand down`"):
+        pod._located(entry.name)
+
+
+def test_a_pod_that_vanished_is_followed_by_another(
+    line: Line, rent: Rent, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    pod = line.take("qa-1")
+    (entry,) = ledger.entries()
+    fake.terminate(fake.pods[entry.pod_id])
+    with pytest.raises(PodLostError):
+        pod._located(entry.name)
 
 
 def test_at_the_end_the_pod_that_was_taken_is_said_to_be_billed_on(line: Line, rent: Rent) -> None:
