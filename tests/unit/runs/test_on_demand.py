@@ -18,6 +18,7 @@ from millhand.runs.pod_ledger import PodEntry, PodLedger
 from millhand.runs.release import Releaser
 from millhand.runs.renting import RentedPod, Renting
 from millhand.workspace import Workspace
+from tests.conftest import Millhand
 from tests.runpod_fake import FakeRunPod
 from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, rent, url
 
@@ -117,6 +118,22 @@ def test_nothing_is_rented_for_no_run_unless_somebody_agrees(
     with pytest.raises(UsageError, match=r"(?s)No pod of l4 is up.*millhand up l4"):
         line.take(agree=on_demand.refuse)
     assert fake.created() == []
+
+
+@pytest.mark.parametrize("command", [("sync", "up"), ("ui",), ("tensorboard",)])
+def test_a_command_rents_nothing_where_nobody_answers(
+    line: Line,
+    rent: Rent,
+    fake: FakeRunPod,
+    millhand: Millhand,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr("millhand.pods.runpod.client.open_account", lambda *_, **__: line.account)
+    shown = millhand(*command, "--pod", "l4")
+    assert (shown.exit_code, fake.created()) == (2, [])
+    assert "No pod of l4 is up. Rent one? Nobody is here to answer." in shown.stderr
+    assert "`millhand up l4 --yes`" in shown.stderr
 
 
 def test_a_stopped_pod_is_not_started_again_unasked(line: Line, rent: Rent, fake: FakeRunPod) -> None:
