@@ -201,6 +201,9 @@ class Pod(Protocol):
     def jobs(self) -> list[str]:
         """The names of the jobs that the pod knows of, alive or over, the newest last."""
 
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """A file of the pod's workspace from byte ``offset``; empty where there is none."""
+
     def put(self, paths: Iterable[str]) -> None:
         """Bring files and folders of the client's workspace to the pod's."""
 

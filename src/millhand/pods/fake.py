@@ -20,6 +20,7 @@ class FakePod:
             the other and then used up.
         jobs: Handles by the name of the job that may be started or attached to.
         files: Paths that may be put or got.
+        contents: What may be read, by path.
         ports: Port of the pod -> port of the client that it is forwarded to.
 
     Whatever is not scripted raises AssertionError. ``commands``, ``inputs`` and ``started`` hold what
@@ -32,6 +33,7 @@ class FakePod:
         *,
         jobs: Mapping[str, JobHandle] | None = None,
         files: Collection[str] = (),
+        contents: Mapping[str, bytes] | None = None,
         ports: Mapping[int, int] | None = None,
         name: str = "fake",
         python: str = "python",
@@ -43,6 +45,7 @@ class FakePod:
         self.inputs: list[bytes] = []
         self.started: list[Job] = []
         self._script = [(matcher, _answers(answer)) for matcher, answer in (script or {}).items()]
+        self._contents = dict(contents or {})
         self._jobs, self._files, self._ports = dict(jobs or {}), set(files), dict(ports or {})
 
     def claim(self, run: str) -> None:
@@ -81,6 +84,12 @@ class FakePod:
     def jobs(self) -> list[str]:
         """The scripted jobs."""
         return list(self._jobs)
+
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """The scripted file."""
+        if path not in self._contents:
+            raise AssertionError(f"no file is scripted as {path!r}")
+        return self._contents[path][offset:]
 
     def put(self, paths: Iterable[str]) -> None:
         """Accept scripted paths only."""

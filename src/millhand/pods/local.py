@@ -109,6 +109,10 @@ class LocalPod:
         folders = [path.parent for path in (self.root / JOBS).glob("*/state.json")]
         return [folder.name for folder in sorted(folders, key=_used_s)]
 
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """A file of the workspace from byte ``offset`` on; empty where there is none."""
+        return _read_from(self.root / path, offset)
+
     def put(self, paths: Iterable[str]) -> None:
         """Check that the paths are there: client and pod share one workspace.
 

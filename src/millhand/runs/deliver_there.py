@@ -224,8 +224,7 @@ class DeliveringThere(Delivering):
             scanned = is_model_file(item["path"]) and not is_passed_over(item["path"])
             if scanned and item["size"] > MOST_SCANNED:
                 raise FindingsError([_too_large(folder, item)], message="Nothing was sent.")
-            read = self.pod.attach("none").read
-            data = read(f"{folder}/{item['path']}") if scanned else b""
+            data = self.pod.read(f"{folder}/{item['path']}") if scanned else b""
             (mirror / item["path"]).write_bytes(data)
 
     def _check_run(self, run: Run, mirror: Path, folder: str, *, adapter: bool) -> None:

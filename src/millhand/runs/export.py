@@ -92,7 +92,7 @@ class Exporting:
 
     def _found(self, ledger: Ledger, run: Run, folder: str, values: Mapping[str, Any]) -> Exported | None:
         state = inspect_output(self.home, folder)
-        kept = manifest.parse_manifest(self.home.attach("none").read(f"{folder}/{manifest.FILE_NAME}"))
+        kept = manifest.parse_manifest(self.home.read(f"{folder}/{manifest.FILE_NAME}"))
         facts = kept.get("export", {})
         if kept.get("run") == run.name and facts.get("values") == values and not state["fault"]:
             if ledger.done(run.name, EXPORTED + folder) is None:  # this process died before it could mark it

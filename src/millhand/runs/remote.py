@@ -86,6 +86,10 @@ class RemotePod:
         """The jobs that the pod knows of."""
         return self.ssh.jobs()
 
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """A file of the workspace there."""
+        return self.ssh.read(path, offset)
+
     def put(self, paths: Iterable[str]) -> None:
         """Bring files and folders of the workspace there."""
         self.ssh.put(paths)

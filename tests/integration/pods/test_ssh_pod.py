@@ -213,6 +213,9 @@ def test_a_long_log_and_a_large_file_come_whole(pod: SshPod, folder: Path) -> No
     assert handle.read("outputs/large") == data
     assert handle.read("outputs/large", 19_999_990) == data[-10:]
     assert handle.read("not/there") == b""
+    assert pod.read("outputs/large") == data
+    assert pod.read("outputs/large", 19_999_990) == data[-10:]
+    assert pod.read("not/there") == b""
 
 
 def test_a_job_that_cannot_start_says_why(pod: SshPod) -> None:

@@ -39,14 +39,17 @@ def test_what_is_not_scripted_is_refused() -> None:
         pod.put(["a"])
     with pytest.raises(AssertionError, match="no transfer"):
         pod.get(["a"])
+    with pytest.raises(AssertionError, match="no file"):
+        pod.read("a")
     with pytest.raises(AssertionError, match="not scripted"), pod.forward(80):
         pass
 
 
 def test_scripted_transfers_and_ports_are_given() -> None:
-    pod = FakePod(files={"a"}, ports={8000: 18000})
+    pod = FakePod(files={"a"}, contents={"a": b"word"}, ports={8000: 18000})
     pod.put(["a"])
     pod.get(["a"])
+    assert (pod.read("a"), pod.read("a", 2)) == (b"word", b"rd")
     with pod.forward(8000) as port:
         assert port == 18000
 

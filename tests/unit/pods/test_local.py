@@ -195,6 +195,11 @@ def test_a_job_name_cannot_leave_the_state_folder(pod: LocalPod) -> None:
         pod.attach("../../elsewhere")
 
 
+def test_a_file_of_the_workspace_is_read_without_a_job(pod: LocalPod, workspace: Workspace) -> None:
+    (workspace.root / "말").write_bytes(b"0123")
+    assert (pod.read("말"), pod.read("말", 2), pod.read("없음")) == (b"0123", b"23", b"")
+
+
 def test_put_and_get_name_what_is_missing(pod: LocalPod) -> None:
     pod.put(["dataset_registry"])
     with pytest.raises(MillhandError, match="nowhere"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from millhand.pods.agent_files import CHUNK
 from millhand.pods.ssh.agents import Agents
 
 Kind = Literal["absent", "file", "folder", "link", "other"]
@@ -33,6 +34,10 @@ class Files:
         answer, _ = self._agents.call("file.describe", path=path, hashed=hashed)
         return msgspec.convert(answer, FileFacts)
 
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """A file from byte ``offset`` on, before the end where it is negative; empty where there is none."""
+        return read_whole(self._agents, "file.read", offset, path=path)
+
     def make_folder(self, path: str) -> None:
         """Let the folder be there, with those above it."""
         self._agents.call("folder.make", path=path)
@@ -44,3 +49,13 @@ class Files:
     def rename(self, path: str, to: str) -> None:
         """Give it another name, which must be free."""
         self._agents.call("file.rename", path=path, to=to)
+
+
+def read_whole(agents: Agents, op: str, offset: int, **fields: Any) -> bytes:
+    """What an operation of the agent reads piece by piece, from byte ``offset`` to now."""
+    answer, data = agents.call(op, offset=offset, **fields)
+    at, parts = int(answer["start"]), [data]
+    while len(parts[-1]) == CHUNK:
+        at += CHUNK
+        parts.append(agents.call(op, offset=at, **fields)[1])
+    return b"".join(parts)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from millhand.errors import MillhandError
-from millhand.pods.agent_files import CHUNK
 from millhand.pods.base import JobStatus
 from millhand.pods.ssh.agents import Agents
+from millhand.pods.ssh.files import read_whole
 
 WAIT_S = 10.0
 
@@ -31,15 +31,15 @@ class SshJob:
 
     def log(self, offset: int = 0) -> bytes:
         """What the job printed from byte ``offset`` on."""
-        return self._whole("job.log", offset, name=self._name)
+        return read_whole(self._agents, "job.log", offset, name=self._name)
 
     def log_tail(self, size: int = 65536) -> bytes:
         """The last ``size`` bytes of what the job printed."""
-        return self._whole("job.log", -size, name=self._name) if size > 0 else b""
+        return read_whole(self._agents, "job.log", -size, name=self._name) if size > 0 else b""
 
     def read(self, path: str, offset: int = 0) -> bytes:
         """A file of the pod's workspace from byte ``offset`` on."""
-        return self._whole("file.read", offset, path=path)
+        return read_whole(self._agents, "file.read", offset, path=path)
 
     def watch(
         self, path: str, offset: int, log_offset: int, seen: JobStatus | None, *, wait_s: float = WAIT_S
@@ -69,14 +69,6 @@ class SshJob:
     def forget(self) -> None:
         """Remove the job's folder; a job that is alive is left."""
         self._agents.call("job.forget", name=self._name)
-
-    def _whole(self, op: str, offset: int, **fields: Any) -> bytes:
-        answer, data = self._agents.call(op, offset=offset, **fields)
-        at, parts = int(answer["start"]), [data]
-        while len(parts[-1]) == CHUNK:
-            at += CHUNK
-            parts.append(self._agents.call(op, offset=at, **fields)[1])
-        return b"".join(parts)
 
 
 def status_of(answer: dict[str, Any]) -> JobStatus:

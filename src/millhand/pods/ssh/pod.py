@@ -132,6 +132,10 @@ class SshPod:
         """The names of the jobs that the pod knows of, the newest last."""
         return [str(name) for name in self.agents.call("jobs")[0]["jobs"]]
 
+    def read(self, path: str, offset: int = 0) -> bytes:
+        """A file of the workspace there from byte ``offset`` on; empty where there is none."""
+        return self.files.read(path, offset)
+
     def put(self, paths: Iterable[str]) -> None:
         """Bring files and folders of the client's workspace to the pod's.
 
