@@ -62,16 +62,6 @@ class Command:
             if not isinstance(argument, str) or "\0" in argument:
                 raise ValueError(f"not an argument of a program: {argument!r}")
 
-    @property
-    def plain_env(self) -> dict[str, str]:
-        """The part of ``env`` that may lie in a file."""
-        return {name: value for name, value in self.env.items() if isinstance(value, str)}
-
-    @property
-    def secret_env(self) -> dict[str, Secret]:
-        """The part of ``env`` that may not."""
-        return {name: value for name, value in self.env.items() if isinstance(value, Secret)}
-
     def revealed_env(self) -> dict[str, str]:
         """All of ``env`` in the clear, for the moment of starting the program."""
         return {n: v.reveal() if isinstance(v, Secret) else v for n, v in self.env.items()}

@@ -21,7 +21,7 @@ def test_a_shown_command_is_read_back_as_the_same_arguments(argv: list[str]) -> 
 
 def test_a_secret_shows_itself_nowhere() -> None:
     command = Command(("curl",), env={"TOKEN": Secret("hf_planted"), "PLAIN": "a b"})
-    everything = f"{command} {command!r} {command.shown()} {command.plain_env} {command.secret_env}"
+    everything = f"{command} {command!r} {command.shown()} {dict(command.env)}"
     assert "hf_planted" not in everything
     assert command.shown() == "TOKEN=•••• PLAIN='a b' curl"
     assert command.revealed_env()["TOKEN"] == "hf_planted"

@@ -61,7 +61,7 @@ def test_the_server_listens_on_loopback_with_a_key_that_is_no_argument() -> None
         "API_KEY": "planted",
         "API_MODEL_NAME": "qa",
     }
-    assert list(command.secret_env) == ["API_KEY"]
+    assert [name for name, value in command.env.items() if isinstance(value, Secret)] == ["API_KEY"]
 
 
 def test_threads_are_the_users_where_they_are_set_and_keys_travel_as_secrets() -> None:

@@ -343,4 +343,3 @@ _READERS: dict[str, Callable[[Values, str], Shape]] = {
     "gpt_neox": _gpt_neox,
     "gpt2": _gpt2,
 }
-COVERED = tuple(_READERS)
