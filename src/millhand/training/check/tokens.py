@@ -11,7 +11,6 @@ from millhand.training.check.lengths import Cuts, Lengths
 from millhand.training.check.subject import Config, FaultyValueError
 
 _STEP = 64  # cutoff_len is proposed in multiples of it
-_PT_END = "<|end_of_text|>"  # data/processor/pretrain.py: what ends a text under the template llama3
 
 
 def check_tokens(config: Config) -> Iterator[Finding]:
