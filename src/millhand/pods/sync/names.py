@@ -109,7 +109,8 @@ def _is_own(path: str) -> bool:
 
 def is_state(name: str) -> bool:
     """Whether a name is that of the folder of Millhand's notes: each side has its own."""
-    return _folded(name).lower() == _STATE
+    plain = name.rstrip(". ") if name.isascii() else _folded(name)
+    return plain.lower() == _STATE
 
 
 _OWN = ("sync", "keys", "locks", "known_hosts.json", "id")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from millhand.errors import Finding
 from millhand.pods.sync.compare import BLOCKED, META, SAME, SEND, verdict
 from millhand.pods.sync.folders import Entry, Stamp, reason_of
 from millhand.pods.sync.hashes import BLOCK, read_hash
@@ -263,11 +264,12 @@ class _Pull:
     def _remove_extras(self, named: list[str]) -> None:
         """Remove what the named folders have here and the pod has not, as far as the pod has a say."""
         extras: list[Entry] = []
+        kept: list[Finding] = []
         for path in named:
             here = (entry for entry, _ in Tree(self._transfer.root, [path]).walk())
-            extras += self._say.extras(path, here, self._report.findings)
+            extras += self._say.extras(path, here, kept)
         gone = [entry for page in pages(iter(extras), PAGE) for entry in self._missing_there(page)]
-        if self._transfer.may_remove(gone):
+        if self._transfer.may_remove(gone, kept):
             for entry in gone:
                 self._report.deleted += self._tried(
                     entry.path, lambda entry=entry: self._store.delete(entry.path)

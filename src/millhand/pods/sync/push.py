@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from millhand.errors import Finding
 from millhand.pods.sync.compare import ASK, BLOCKED, META, SEND, verdict
 from millhand.pods.sync.folders import Entry, Stamp, reason_of
 from millhand.pods.sync.hashes import BLOCK, read_hash
@@ -193,11 +194,12 @@ class _Push:
     def _remove_extras(self) -> None:
         """Remove what the named folders have there and not here, as far as this side has a say."""
         extras: list[Entry] = []
+        kept: list[Finding] = []
         for path in outermost(self._tree.named):
             there = filter(self._tree.keeper(path), self._there(path))
-            extras += self._say.extras(path, there, self._report.findings)
+            extras += self._say.extras(path, there, kept)
         gone = [entry for entry in extras if self._missing_here(entry)]
-        if self._transfer.may_remove(gone):
+        if self._transfer.may_remove(gone, kept):
             for entry in gone:
                 self._orders.add("delete", entry.path)
             self._give_orders("delete")

@@ -214,11 +214,12 @@ class Transfer:
             return False
         return True
 
-    def may_remove(self, extras: list[Entry]) -> bool:
-        """Note what would be removed; say whether it is to be."""
+    def may_remove(self, extras: list[Entry], kept: list[Finding]) -> bool:
+        """Note what would be removed and what is kept; say whether it is to be."""
         if any(finding.severity == "error" for finding in self.report.findings):
             self.found(nothing_removed())
             return False
+        self.report.findings += kept
         for entry in extras:
             self.add("delete", entry.path, entry.size)
         if self.choice.dry_run or not extras:
