@@ -22,6 +22,7 @@ SETTLE_S = 60.0  # after the API took the end: when to ask again if this still r
 LONGEST_WAIT_S = 60.0
 BLIND_S = 120.0  # an older look says nothing of idleness: the volume may hang
 REFUSALS = 3
+HEARD_S = 10.0
 TRIES = 3  # of one form that the API only fails at, before another has its turn
 RESTART_S = 600.0
 
@@ -38,7 +39,7 @@ class Keeper:
         self.held_s = self.spent_usd = 0.0
         self.seen = self.active_at = uptime()
         self.next_try = self.next_word = self.revived_until = 0.0
-        self.end_at = math.inf
+        self.end_at, self.busy_at = math.inf, -math.inf
         self.tries = self.refusals = self.turn = 0
         self.said = self.vain = ""
         self.asked = False
@@ -127,11 +128,18 @@ class Keeper:
             self.asked = False
             over = rule is not None and idle_s >= rule * 60 and self.revived_until < uptime()
             return "idle" if over and self.nothing_is_lost() else ""
-        if not self.asked and self.scout.look.jobs:
-            self.asked = True
-            self.scout.stop_jobs(max(1.0, left_s - 2 * LOOK_S), why)
-        done = not self.scout.look.jobs and (why == "order" or (self.asked and self.nothing_is_lost()))
-        return why if left_s <= 0 or done else ""
+        if self.scout.look.jobs:
+            self.busy_at = uptime()
+            if not self.asked:
+                self.asked = True
+                self.scout.stop_jobs(max(1.0, left_s - 2 * LOOK_S), why)
+        return why if left_s <= 0 or self._is_done(why) else ""
+
+    def _is_done(self, why: str) -> bool:
+        """Whether nothing more is waited for: jobs have saved, and who follows them had time to hear why."""
+        if self.scout.look.jobs or (self.asked and uptime() - self.busy_at < HEARD_S):
+            return False
+        return why == "order" or (self.asked and self.nothing_is_lost())
 
     # Orders.
 

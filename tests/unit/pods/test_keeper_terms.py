@@ -172,6 +172,21 @@ def test_a_form_that_is_answered_and_ends_nothing_is_followed_by_the_other(
     assert {"DELETE", "terminate"} == set(api.asked)
 
 
+def test_who_follows_a_job_hears_why_before_its_pod_ends(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = Api(monkeypatch, keeper, lambda _: 204)
+    keeper.scout.look = Look(1000.0, jobs=("/jobs/train",))
+    keeper.held_s = 3600 - 120
+    api.pass_time(keeper, 20)
+    assert keeper.scout._stopping == (pytest.approx(115), "deadline")
+    keeper.scout.look = Look(api.now_s)
+    api.pass_time(keeper, 9)
+    assert api.asked == []
+    api.pass_time(keeper, 3)
+    assert api.asked == ["DELETE"]
+
+
 def test_what_was_asked_in_vain_is_told(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     api = Api(monkeypatch, keeper, lambda _: 404)
     keeper.held_s = 3600
