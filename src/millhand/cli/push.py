@@ -9,7 +9,7 @@ import click
 
 from millhand.cli.group import Group
 from millhand.cli.output import ask_first, counted, json_option, print_facts, print_json, say, show_findings
-from millhand.cli.place import open_pod, pod_option
+from millhand.cli.place import pod_option
 
 if TYPE_CHECKING:
     from millhand.hub.facts import Override
@@ -138,10 +138,11 @@ def _asked(kind: RepoType, options: dict[str, Any]) -> _Asked:
 
 def _pod(workspace: Workspace, name: str) -> Pod:
     """The pod that holds the model; nothing is rented for a push."""
-    from millhand.runs.deliver_there import check_pod_is_up
+    from millhand.runs.deliver_there import check_pod_is_up, rent_none
+    from millhand.runs.opening import open_pod
 
     check_pod_is_up(workspace, name)
-    return open_pod(workspace, name)
+    return open_pod(workspace, name, say, foresee=rent_none)
 
 
 def _open(asked: _Asked, pod: Pod | None, *, as_json: bool) -> Delivering:

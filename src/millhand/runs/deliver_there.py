@@ -276,10 +276,19 @@ def check_pod_is_up(workspace: Workspace, name: str) -> None:
         return
     alive = open_pod_ledger(workspace).entries(alive=True)
     if not any(entry.pod_file == pod_file.name and entry.state != "stopped" for entry in alive):
-        raise UsageError(
-            f"No pod of {pod_file.name} is rented, and a push rents none.",
-            mend=f"`millhand up {pod_file.name}` first; what lies on a network volume is there again then.",
-        )
+        rent_none(pod_file.name)
+
+
+def rent_none(name: str, _run: str = "") -> NoReturn:
+    """Refuse to rent a pod for a push, also where one of another run is up.
+
+    Raises:
+        UsageError: Always.
+    """
+    raise UsageError(
+        f"No pod of {name} is rented, and a push rents none.",
+        mend=f"`millhand up {name}` first; what lies on a network volume is there again then.",
+    )
 
 
 def _beside(parcel: ParcelThere) -> list[LocalFile]:

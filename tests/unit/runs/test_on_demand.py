@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import click
 import pytest
 
+from millhand.cli import push
 from millhand.cli.agreeing import agree
 from millhand.errors import PodLostError, StoppedError, UsageError
 from millhand.pods.podfile import find_pod
@@ -134,6 +135,18 @@ def test_a_command_rents_nothing_where_nobody_answers(
     assert (shown.exit_code, fake.created()) == (2, [])
     assert "No pod of l4 is up. Rent one? Nobody is here to answer." in shown.stderr
     assert "`millhand up l4 --yes`" in shown.stderr
+
+
+def test_a_push_rents_none_while_the_pod_of_another_run_is_up(
+    line: Line, rent: Rent, fake: FakeRunPod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("millhand.pods.runpod.client.open_account", lambda *_, **__: line.account)
+    line.take("qa-2")
+    there = push._pod(line.workspace, "l4")
+    there.claim("qa-1")
+    with pytest.raises(UsageError, match="a push rents none"):
+        there.jobs()
+    assert len(fake.created()) == 1
 
 
 def test_a_stopped_pod_is_not_started_again_unasked(line: Line, rent: Rent, fake: FakeRunPod) -> None:
