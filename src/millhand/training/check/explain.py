@@ -21,6 +21,7 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "`--fix` adds the quotes.",
         "config.type": "LLaMA-Factory does not compare a YAML's values with their types. `--fix` takes the "
         "quotes of a number or of true and false away.",
+        "config.interpolation": "OmegaConf reads the file and knows `${name}`; LLaMA-Factory fills none in.",
         "config.secret": "Keys belong into .env, which is not in git.",
         "config.blank-in-path": "launcher.py joins the arguments of torchrun and splits them at blanks.",
         "train.unknown-dataset": "The name must be a key of dataset_info.json in dataset_dir.",

@@ -89,12 +89,21 @@ def check_values(config: Config) -> Iterator[Finding]:
     """Find every value that is of the wrong type or none of those allowed."""
     for key, value in config.values.items():
         argument = config.arguments.get(key)
+        yield from _interpolation(config, key, value)
         if argument is not None:
             found = list(_of_value(config, key, value, argument))
             # of another type no rule can ask it; what is no true or false still counts as one of them
             if any(f.severity == "error" for f in found) or (found and "bool" not in argument.type):
                 config.faulty.add(key)
             yield from found
+
+
+def _interpolation(config: Config, key: str, value: Any) -> Iterator[Finding]:
+    """Find ``${`` that OmegaConf, which reads the file, cannot read as a name; it fills none of them in."""
+    if isinstance(value, str) and re.search(r"(?<!\\)\$\{(?:\s*\}|[^}]*$)", value):
+        why = "LLaMA-Factory stops: “GrammarParseError: no viable alternative at input”."
+        message = f"{key} holds `${{` without a name and its end."
+        yield config.finding("config.interpolation", "error", key, message, why, "Write it without `${`.")
 
 
 def _of_value(config: Config, key: str, value: Any, argument: Argument) -> Iterator[Finding]:
@@ -165,6 +174,8 @@ def _harm(config: Config, key: str, value: Any, argument: Argument) -> tuple[Sev
     if key in LISTS and isinstance(value, list) and all(isinstance(item, str | float) for item in value):
         return None, ""
     if key.startswith(_LABELS) and isinstance(value, int | float):
+        return None, ""
+    if key == "resume_from_checkpoint" and isinstance(value, bool):  # transformers takes both
         return None, ""
     if key in _LOOSE and isinstance(value, float):
         return "warning", "A whole number is meant; what uses it later may not take another."
