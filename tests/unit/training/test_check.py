@@ -64,7 +64,6 @@ def test_a_config_that_works_has_no_finding(checked: Any) -> None:
         ({"dataset": [1]}, ["train.unknown-dataset"]),
         ({"dataset": "on_hub"}, []),
         ({"model_name_or_path": None}, ["train.no-model"]),
-        ({"model_name_or_path": "models/absent"}, ["train.no-model-folder"]),
         ({"dataset_dir": None}, ["train.dataset-dir"]),
         ({"dataset_dir": "data"}, ["train.dataset-dir"]),
         ({"dataset": None}, ["train.no-dataset"]),

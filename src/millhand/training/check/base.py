@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from millhand.training.check.basics import looks_local
+from millhand.training.check.basics import could_be_on_the_hub, is_folder
 from millhand.training.check.subject import Config, FaultyValueError
 
 
@@ -108,9 +108,9 @@ def base_of(config: Config) -> Base | None:
     if not isinstance(name, str) or not name:
         return None
     folder = config.root / name
-    if folder.is_dir():
+    if is_folder(folder):
         return Base(folder)
-    return None if looks_local(name) else _cached(config, name)
+    return _cached(config, name) if could_be_on_the_hub(name) else None
 
 
 def _cached(config: Config, name: str) -> Base | None:

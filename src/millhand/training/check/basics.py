@@ -5,13 +5,18 @@ This is the part of the preflight that a run itself cannot do without; `millhand
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from millhand.errors import Finding, UsageError
 from millhand.training.effective import SECRET_KEYS
 from millhand.training.project import Project
 from millhand.workspace import MODELS, REGISTRY, Workspace
+
+# huggingface_hub/utils/_validators.py: validate_repo_id.
+_REPOSITORY = re.compile(r"(\b[\w\-.]{1,96}\b/)?\b[\w\-.]{1,96}\b", re.ASCII)
 
 
 def check_train(workspace: Workspace, project: Project, values: Mapping[str, Any]) -> list[Finding]:
@@ -22,7 +27,6 @@ def check_train(workspace: Workspace, project: Project, values: Mapping[str, Any
         *_work(values, file),
         *_output(workspace, values, file),
         *_data(workspace, values, file),
-        *_model(workspace, values, file),
     ]
 
 
@@ -123,15 +127,22 @@ def _data(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterato
             yield _error("unknown-dataset", file, error.message, "Training would end at once.", error.mend)
 
 
-def _model(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    model = values.get("model_name_or_path")
-    if not isinstance(model, str) or not looks_local(model) or (workspace.root / model).is_dir():
-        return
-    why = "LLaMA-Factory would look for a model of that name on the Hub."
-    mend = f"Make it: `millhand model init {model} --size tiny --from DATASET`, or correct the path."
-    yield _error("no-model-folder", file, f"There is no folder {model}.", why, mend)
-
-
 def looks_local(model: str) -> bool:
     """Whether a model is named as a path rather than as ``owner/name`` on the Hub."""
-    return model.startswith((f"{MODELS}/", "outputs/", "./", "../", "/", "~")) or model.count("/") > 1
+    of_windows = "\\" in model or bool(re.match(r"[A-Za-z]:/", model))
+    starts = (f"{MODELS}/", "outputs/", "./", "../", "/", "~")
+    return of_windows or model.startswith(starts) or model.count("/") > 1
+
+
+def could_be_on_the_hub(name: str) -> bool:
+    """Whether a name is no path and the Hub's client would ask for it."""
+    strange = looks_local(name) or "--" in name or ".." in name or name.endswith(".git")
+    return not strange and bool(_REPOSITORY.fullmatch(name))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; what can be no path is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long, or a null byte
+        return False

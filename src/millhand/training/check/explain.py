@@ -26,6 +26,14 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "config.blank-in-path": "launcher.py joins the arguments of torchrun and splits them at blanks.",
         "train.unknown-dataset": "The name must be a key of dataset_info.json in dataset_dir.",
         "train.no-model-folder": "A path that is no folder is taken for a name on the Hub.",
+        "model.no-config": "transformers takes the kind of a model from config.json in its folder.",
+        "model.interpolation": "LLaMA-Factory reads its YAML with OmegaConf and resolves nothing in it "
+        "(hparams/parser.py, read_args): `${…}` is a name like any other.",
+        "model.address": "A model is named as owner/name, without https://huggingface.co/ before it.",
+        "model.name": "What is no folder is asked for on the Hub; its client refuses names that cannot be "
+        "(huggingface_hub/utils/_validators.py, validate_repo_id).",
+        "model.gguf": "GGUF is for llama.cpp and its like. LLaMA-Factory has no key to load it with.",
+        "model.no-owner": "Only the Hub's first models, such as gpt2, have no owner before their name.",
         "train.no-output-dir": "Without it LLaMA-Factory writes to a folder of its own choosing.",
         "train.output-dir": "The folder that a run fills must be one of its own within the workspace.",
         "train.dataset-dir": "`millhand train` reads the workspace's own registry.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from millhand.errors import Finding
 from millhand.shell import Secret
 from millhand.training.check.base import base_of
-from millhand.training.check.basics import looks_local
+from millhand.training.check.basics import could_be_on_the_hub
 from millhand.training.check.subject import Config, FaultyValueError
 
 HUB = "https://huggingface.co"
@@ -22,7 +22,7 @@ def check_hub(config: Config, token: Secret | None) -> Iterator[Finding]:
         name = config.model_name_or_path
     except FaultyValueError:
         return
-    if not isinstance(name, str) or looks_local(name) or base_of(config) is not None:
+    if not isinstance(name, str) or not could_be_on_the_hub(name) or base_of(config) is not None:
         return
     revision = str(config.values.get("model_revision", "main"))
     status, said = ask(config.settings.get("HF_ENDPOINT") or HUB, name, revision, token)

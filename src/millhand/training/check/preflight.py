@@ -12,7 +12,7 @@ from millhand.llamafactory.knowledge import Knowledge, installed
 from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
 from millhand.training.check.amounts import check_amount, check_split
-from millhand.training.check.basics import check_own, check_train, looks_local
+from millhand.training.check.basics import check_own, check_train
 from millhand.training.check.datasets import check_entry, check_rows, text_bytes
 from millhand.training.check.faults import Tally
 from millhand.training.check.hub import check_hub
@@ -21,6 +21,7 @@ from millhand.training.check.judges import Use
 from millhand.training.check.keys import check_keys
 from millhand.training.check.machine import Machine
 from millhand.training.check.media import Media
+from millhand.training.check.model_name import check_names
 from millhand.training.check.pair import check_pair
 from millhand.training.check.pod import check_pod
 from millhand.training.check.rule import apply
@@ -303,21 +304,10 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield from check_values(config)
     yield from apply(BY_PURPOSE[config.purpose], config)
     yield from check_state(config)
+    yield from check_names(config)
     if config.purpose == "train":
-        yield from _models(config)
         yield from check_tokens(config)
     yield from check_weights(config)
-
-
-def _models(config: Config) -> Iterator[Finding]:
-    for key in ("model_name_or_path", "adapter_name_or_path"):
-        for name in config.names(key) if key not in config.faulty else ():
-            if looks_local(name) and not (config.root / name).expanduser().is_dir():
-                yield config.finding(
-                    "train.no-model-folder", "error", key, f"There is no folder {name}.",
-                    "LLaMA-Factory would look for it on the Hub.",
-                    f"Correct the path, or make it: `millhand model init {name} --size tiny --from DATASET`.",
-                )  # fmt: skip
 
 
 def _stage_of(info: Info, name: str) -> str:

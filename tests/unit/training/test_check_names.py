@@ -1,0 +1,104 @@
+"""What model_name_or_path names: a folder with a model, or a repository that the Hub could have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from millhand.errors import Finding
+from millhand.training.check.basics import could_be_on_the_hub
+from millhand.workspace import Workspace
+from tests.cases import check as made
+
+WHOLE = "Qwen/Qwen2.5-7B-Instruct"
+
+
+@pytest.fixture
+def furnished(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("HF_HUB_CACHE", str(workspace.root / "cache"))
+    made.furnish(workspace)
+    return workspace
+
+
+def found(workspace: Workspace, name: str, purpose: str = "train", **changes: Any) -> list[Finding]:
+    given = {"model_name_or_path": name, "dataset": "small", **changes}
+    made.write_project(workspace, purpose, made.changed(purpose, given))
+    about = ("model.", "train.no-model")
+    return [f for f in made.check(workspace).findings if f.id.startswith(about) and purpose in f.file]
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "finding", "mend"),
+    [
+        ("${oc.env:MODEL}", "error", "model.interpolation", "Write the name itself"),
+        ("C:\\models\\qwen", "error", "train.no-model-folder", "`model_name_or_path: models/qwen`"),
+        ("C:/models/qwen", "error", "train.no-model-folder", "`model_name_or_path: models/qwen`"),
+        ("~/models/qwen", "error", "train.no-model-folder", "without `~`"),
+        ("models/absent", "error", "train.no-model-folder", "model init models/absent"),
+        ("outputs/absent", "error", "train.no-model-folder", "Correct the path."),
+        (f"https://huggingface.co/{WHOLE}", "error", "model.address", f"`model_name_or_path: {WHOLE}`"),
+        (f"https://hf.co/{WHOLE}/tree/main", "error", "model.address", f"`model_name_or_path: {WHOLE}`"),
+        ("Qwen2.5-7B-Instruct", "error", "model.no-owner", f"`model_name_or_path: {WHOLE}`"),
+        ("someones-own-model", "warning", "model.no-owner", "owner/name"),
+        ("Qwen/Qwen2.5-7B-Instruct-GGUF", "warning", "model.gguf", WHOLE),
+        ("민원/모델", "error", "model.name", "owner/name"),
+        ("a b/c", "error", "model.name", "owner/name"),
+        ("someone/model@main", "error", "model.name", "owner/name"),
+        ("m" * 300, "error", "model.name", "owner/name"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_found(
+    furnished: Workspace, name: str, severity: str, finding: str, mend: str
+) -> None:
+    (only,) = found(furnished, name)
+    assert (only.id, only.severity, only.line) == (finding, severity, 1)
+    assert mend in only.mend
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt2", "bert-base-uncased", "models/tiny", "./models/tiny", "models/tiny/", WHOLE, "a/b.c_d-e"]
+)
+def test_a_name_that_may_be_right_has_no_finding(furnished: Workspace, name: str) -> None:
+    assert found(furnished, name) == []
+
+
+def test_a_folder_without_a_model_is_found_and_what_lies_there_told(furnished: Workspace) -> None:
+    folder = furnished.root / "models" / "empty"
+    folder.mkdir()
+    (only,) = found(furnished, "models/empty")
+    assert (only.id, only.severity) == ("model.no-config", "error")
+    (folder / "q4.gguf").touch()
+    assert "GGUF" in found(furnished, "models/empty")[0].mend
+    (folder / "adapter_config.json").write_text("{}")
+    assert "adapter_name_or_path: models/empty" in found(furnished, "models/empty")[0].mend
+
+
+def test_names_on_another_hub_are_its_own_affair(furnished: Workspace) -> None:
+    assert found(furnished, "a b/c") != []
+    report = made.check(furnished, settings={"USE_MODELSCOPE_HUB": "1"})
+    assert [f.id for f in report.findings if f.id.startswith("model.")] == []
+
+
+def test_what_export_and_chat_name_may_be_yet_to_come(furnished: Workspace) -> None:
+    assert found(furnished, "outputs/later", "chat", adapter_name_or_path=None) == []
+    assert [f.id for f in found(furnished, "${oc.env:MODEL}", "chat")] == ["model.interpolation"]
+
+
+def test_an_adapter_that_is_not_there_is_not_to_be_made_as_a_model(furnished: Workspace) -> None:
+    (only,) = found(furnished, "models/tiny", adapter_name_or_path="outputs/none")
+    assert only.id == "train.no-model-folder"
+    assert "model init" not in only.mend
+
+
+def test_names_are_judged_as_the_hubs_client_does() -> None:
+    refused = ["a--b/c", "a..b/c", "a/c.git", "a/.c", "a/c-", " a/c", "", "a/b/c"]
+    assert [could_be_on_the_hub(name) for name in refused] == [False] * len(refused)
+    huggingface_hub = pytest.importorskip("huggingface_hub.utils")
+    for name in [*refused, WHOLE, "gpt2", "a/b.c_d-e", "m" * 97, "a/" + "m" * 96]:
+        try:
+            huggingface_hub.validate_repo_id(name)
+        except huggingface_hub.HFValidationError:
+            assert not could_be_on_the_hub(name), name
+        else:
+            assert could_be_on_the_hub(name), name
