@@ -157,8 +157,15 @@ class LocalPod:
                 if not tethered:  # a tether is this pipe: the system closes it with this process
                     process.stdin.close()
         # Supervisors outlive the handles on them; one that ends is not to stay as a zombie of this process.
-        threading.Thread(target=process.wait, name="supervisor's end", daemon=True).start()
+        threading.Thread(target=_await_end, args=(process,), name="supervisor's end", daemon=True).start()
         return process
+
+
+def _await_end(supervising: subprocess.Popen[bytes]) -> None:
+    supervising.wait()
+    if supervising.stdin is not None:
+        with suppress(OSError):
+            supervising.stdin.close()  # a tether, which holds nothing any more
 
 
 class LocalJob:

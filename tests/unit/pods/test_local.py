@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from millhand.pods.base import Job
 from millhand.pods.local import LocalPod
 from millhand.shell import Command, Secret
 from millhand.workspace import Workspace
+from tests.patience import WITHIN_S
 from tests.unit.pods.jobs import ended, python, wait_until
 
 PRINT_ARGUMENTS = (
@@ -109,6 +111,14 @@ os.kill(os.getpid(), signal.SIGKILL)
     killed = subprocess.run([sys.executable, "-c", client], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert ended(pod.attach("j")).status().exit_code == -signal.SIGTERM
+
+
+def test_a_tether_is_let_go_when_its_job_has_ended(pod: LocalPod) -> None:
+    pod.start(Job("j", python("import time; time.sleep(60)"), tethered=True)).stop(grace_s=5)
+    for thread in threading.enumerate():
+        if thread.name == "supervisor's end":
+            thread.join(WITHIN_S)
+    gc.collect()  # a pipe that is open would be warned of here
 
 
 def test_one_name_runs_one_job_at_a_time_and_can_be_used_again(pod: LocalPod) -> None:
