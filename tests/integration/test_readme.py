@@ -10,11 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from millhand.demo import spreadsheet
 from tests.hub_fake import FakeHub
 from tests.hub_fake.fixtures import environment as on_loopback
 from tests.hub_fake.server import serving
@@ -23,6 +24,13 @@ from tests.patience import WITHIN_S
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.ko.md")
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
+# What the words before a block say of the folder that it is typed in.
+PLACES = {
+    "in the clone": "clone",
+    "저장소 사본에서": "clone",
+    "in the workspace": "workspace",
+    "작업 공간에서": "workspace",
+}
 # The environment that the tests run in was made by these; and `make test` is what runs the tests.
 ELSEWHERE = {"make test", "pip install .", "millhand install"}
 
@@ -31,52 +39,61 @@ ANSWER = "A: 보통 200~300km마다 닦고, 비를 맞으면 바로 닦으세요
 pytestmark = pytest.mark.real
 
 
+class Block(NamedTuple):
+    place: str
+    lines: list[str]
+
+
+def blocks(readme: str) -> list[Block]:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    found = []
+    for block in BLOCK.finditer(text):
+        lead = " ".join(text[: block.start()].rstrip().rpartition("\n\n")[2].lower().split())
+        place = next((place for words, place in PLACES.items() if words in lead), "")
+        lines = (line.split("  #")[0].strip() for line in block[1].splitlines())
+        found.append(Block(place, [line for line in lines if line]))
+    return found
+
+
 def commands(readme: str) -> list[str]:
-    blocks = BLOCK.findall((ROOT / readme).read_text(encoding="utf-8"))
-    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line]
+    return [line for block in blocks(readme) for line in block.lines]
 
 
-STARTS = (
-    "millhand init bikes",
-    "make data",
-    "millhand dart fetch",
-    "millhand up l4 --dry-run",
-    "millhand push dataset bicycle",
-)
-
-
-def parts(readme: str) -> list[list[str]]:
-    """The commands from each start to the next."""
-    lines = commands(readme)
-    starts = [next(n for n, line in enumerate(lines) if line.startswith(start)) for start in STARTS]
-    return [lines[one:next_] for one, next_ in zip(starts, [*starts[1:], len(lines)], strict=True)]
-
-
-def walk_through(readme: str) -> list[str]:
-    return parts(readme)[0]
+ACTIVATE = ". .venv/bin/activate"
+WALK, FILINGS, REMOTE, HUB = 2, 6, 7, 8  # the first block of each part
 
 
 def filings(readme: str) -> list[str]:
-    return parts(readme)[2]
+    return blocks(readme)[FILINGS].lines
 
 
 def remote_walk_through(readme: str) -> list[str]:
-    return parts(readme)[3]
+    return blocks(readme)[REMOTE].lines
 
 
 def test_both_languages_say_the_same_commands_and_open_with_the_two() -> None:
     english, korean = (commands(readme) for readme in READMES)
     assert english == korean
     assert english[:2] == ["make run", "make test"]
+    assert [block.place for block in blocks("README.md")] == [block.place for block in blocks("README.ko.md")]
     for readme in READMES:
         assert (ROOT / readme).read_text(encoding="utf-8").index("make run") < 200
 
 
 def test_every_command_is_run_by_some_test() -> None:
     # the filings' part: tests/integration/test_dart_dataset.py, the remote one: test_readme_remote.py
-    known = {*ELSEWHERE, "make run", "millhand demo", *(line for part in parts("README.md") for line in part)}
-    assert set(commands("README.md")) == known
+    first, without_make, *rest = blocks("README.md")
+    assert {*first.lines, *without_make.lines} == {*ELSEWHERE, "make run", "millhand demo"}
+    assert [block.lines[0] for block in rest] == [
+        ACTIVATE,
+        "millhand init ../bikes",
+        "make data",
+        "millhand docs read manual.pdf --out docs/text --tables",
+        filings("README.md")[0],
+        "millhand up l4 --dry-run",
+        "millhand push dataset bicycle --to mill/bicycle --dry-run",
+    ]
+    assert all(block.place for block in rest)
 
 
 def test_links_and_pictures_of_the_documents_exist() -> None:
@@ -92,18 +109,15 @@ def environment() -> dict[str, str]:
 
 
 def typed(lines: list[str], folder: Path, **variables: str) -> dict[str, str]:
-    """What each line printed, typed one after the other beginning in ``folder``."""
-    printed = {}
-    for line in lines:
-        words = shlex.split(line)
-        if words[0] == "cd":
-            folder = (folder / words[1]).resolve()
-            continue
+    """What each line printed, typed one after the other into a shell that begins in ``folder``."""
+    with tempfile.TemporaryDirectory() as out:
+        script = "\n".join(f"{line} >{out}/{n} || exit" for n, line in enumerate(lines))
         env = {**environment(), **variables}
-        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (line, done.stderr)
-        printed[line] = done.stdout
-    return printed
+        argv = ["bash", "--noprofile", "--norc", "-c", script]
+        done = subprocess.run(argv, cwd=folder, env=env, stderr=subprocess.PIPE, text=True, check=False)
+        printed = {line: path for n, line in enumerate(lines) if (path := Path(out, str(n))).exists()}
+        assert done.returncode == 0, (list(printed)[-1], done.stderr)
+        return {line: path.read_text(encoding="utf-8") for line, path in printed.items()}
 
 
 def only(printed: dict[str, str], start: str) -> str:
@@ -112,32 +126,55 @@ def only(printed: dict[str, str], start: str) -> str:
 
 
 def test_the_walk_through(tmp_path: Path) -> None:
-    """The table's, and on the same workspace the documents' and the Hub's."""
-    shutil.copy(spreadsheet(), tmp_path / "bicycle.xlsx")
-    *lines, last = walk_through("README.md")
-    printed = typed(lines, tmp_path)
+    """The table's, the documents' and the Hub's, each where its words say, in a clone after `make run`."""
+    places = {"clone": fresh_clone(tmp_path / "millhand"), "workspace": tmp_path / "bikes"}
+    activate, table, sample, documents = blocks("README.md")[WALK:FILINGS]
+    assert (activate.place, table.place, activate.lines) == ("clone", "clone", [ACTIVATE])
+    *lines, last = table.lines
+    printed = typed([ACTIVATE, *lines], places["clone"], PATH=path_without_millhand())
     assert ANSWER in only(printed, "millhand chat")
     assert "100.0%" in only(printed, "millhand evaluate")
-    serve(shlex.split(last), tmp_path / "bikes")
-    documents(tmp_path / "bikes")
-    publish(tmp_path)
-
-
-def documents(workspace: Path) -> None:
-    shutil.copy(ROOT / "dataset_registry/security_manual/source/manual.pdf", workspace)
-    make, *lines = parts("README.md")[1]
-    assert make == "make data"
-    printed = typed(lines, workspace)
+    serve(shlex.split(last), places["workspace"])
+    for block in (sample, documents):
+        printed = typed(block.lines, places[block.place])
     assert "manual: built" in printed["millhand data build manual"]
-    assert (workspace / "review.csv").is_file()
+    assert (places["workspace"] / "review.csv").is_file()
+    publish(places)
 
 
-def publish(folder: Path) -> None:
-    hub = FakeHub(folder / "hub")
+def publish(places: dict[str, Path]) -> None:
+    block = blocks("README.md")[HUB]
+    hub = FakeHub(places["workspace"].parent / "hub")
     with serving(hub):
-        printed = typed(parts("README.md")[4], folder / "bikes", **on_loopback(hub))
+        printed = typed(block.lines, places[block.place], **on_loopback(hub))
     assert hub.violations == []
     assert ANSWER in only(printed, "millhand chat")
+
+
+def fresh_clone(folder: Path) -> Path:
+    """The files that git knows, and beside them the environment as `make run` and the extras leave it."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone")
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / ".venv").mkdir()
+    for path in Path(sys.prefix).iterdir():
+        (folder / ".venv" / path.name).symlink_to(path)
+    for stamp in (".installed", ".documents"):
+        (folder / ".venv" / stamp).unlink(missing_ok=True)
+        (folder / ".venv" / stamp).touch()
+    return folder
+
+
+def path_without_millhand() -> str:
+    """What a new terminal has: only activating finds the command."""
+    folders = [
+        folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "millhand").exists()
+    ]
+    assert not shutil.which("millhand", path=os.pathsep.join(folders))
+    return os.pathsep.join(folders)
 
 
 def test_make_data_builds_what_ships_byte_for_byte(tmp_path: Path) -> None:
