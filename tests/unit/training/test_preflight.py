@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from millhand.errors import UsageError
-from millhand.llamafactory.yaml import parse_yaml
 from millhand.training.check.explain import explain, names
 from millhand.training.check.faults import ROW_FAULTS
-from millhand.training.check.fixes import diff, mended
 from millhand.training.check.places import places
 from millhand.training.check.rules import ALL
 from millhand.training.check.sarif import sarif
@@ -176,25 +174,6 @@ def test_reasoning_templates_want_thoughts(furnished: Workspace) -> None:
     made.write_rows(furnished.registry / "bicycle.jsonl", thought)
     made.write_project(furnished, "train", made.changed("train", {"template": "qwen3"}))
     assert "data.no-thought" not in made.harmful(made.check(furnished))
-
-
-def test_what_is_safe_is_mended_and_the_rest_stays() -> None:
-    text = (
-        "# mine\nevaluation_strategy: steps  # often\nsave_safetensors: true\nsave_strategy: no\n"
-        'learning_rate: "1e-4"\nbf16: "false"\nlora_rank: "a"\nlearning_rat: 1\n'
-    )
-    from millhand.llamafactory.knowledge import shipped
-    from millhand.training.check.preflight import check_config
-    from millhand.training.check.subject import Config
-
-    document = parse_yaml(text, "train.yaml")
-    config = Config("train", document, shipped(), Path())
-    after = mended(document, text, check_config(config))
-    assert after == (
-        '# mine\neval_strategy: steps  # often\nsave_strategy: "no"\n'
-        'learning_rate: 1e-4\nbf16: false\nlora_rank: "a"\nlearning_rat: 1\n'
-    )
-    assert "+eval_strategy: steps  # often\n" in diff(text, after, "train.yaml")
 
 
 def test_sarif_names_file_line_and_column(furnished: Workspace) -> None:

@@ -78,7 +78,11 @@ def _explained(config: Config, key: str) -> tuple[str, str, str]:
         message = f"{key} is a key of training ({owner}), which {config.purpose} does not take."
         return "config.other-command", message, "Take the line out of this file."
     if key in RENAMED and RENAMED[key] in config.arguments:
-        return "config.renamed-key", f"{key} is called {RENAMED[key]}.", f"Write `{RENAMED[key]}:` instead."
+        new = RENAMED[key]
+        mend = (
+            f"Take the line out: `{new}:` is there." if new in config.values else f"Write `{new}:` instead."
+        )
+        return "config.renamed-key", f"{key} is called {new}.", mend
     if key in REMOVED or key in _OTHERWISE:
         mend = _OTHERWISE.get(key) or f"Take the line out. {REMOVED[key]}"
         message = f"{key} was taken away (transformers {config.knowledge.transformers})."

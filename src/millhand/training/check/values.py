@@ -27,6 +27,11 @@ _LABELS = ("run_name", "swanlab_", "hub_", "project", "trackio_", "master_port",
 _KINDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
     {"int": int, "float": (int, float), "str": str, "bool": bool, "dict": dict, "list": list}
 )
+# What people write for a choice that looks like none of them.
+_MEANT: Mapping[tuple[str, str], list[str]] = MappingProxyType(
+    {("quantization_method", "bitsandbytes"): ["bnb"], ("flash_attn", "flash_attention_2"): ["fa2"],
+     ("flash_attn", "true"): ["fa2"], ("finetuning_type", "qlora"): ["lora"]}
+)  # fmt: skip
 # When a key with choices is looked at at all; those not listed always are.
 _USED: Mapping[str, Callable[[Config], bool]] = MappingProxyType(
     {
@@ -143,7 +148,7 @@ def _choice(config: Config, key: str, value: Any, argument: Argument) -> Iterato
         return
     used = key not in _USED or _USED[key](config)
     shown = ", ".join(argument.choices)
-    near = nearest(str(value), argument.choices, count=1)
+    near = _MEANT.get((key, str(value).lower())) or nearest(str(value), argument.choices, count=1)
     why = "It is looked at only when it is used, after the model has been loaded; or it does nothing."
     mend = f"Write `{key}: {near[0]}`." if near else f"Write one of {shown}."
     severity: Severity = "error" if used else "warning"

@@ -99,4 +99,22 @@ SILENT = (
         why="An adapter cannot be merged into it: “Cannot merge adapters to a quantized model”.",
         severity="warning",
     ),
+    Rule(
+        "method.quantized-by-name", ("finetuning_type", "model_name_or_path"),
+        lambda c: bool(_QUANTIZED.search(str(c.model_name_or_path)))
+        and c.finetuning_type in ("full", "freeze"),
+        "The base is a quantized copy, by its name, and only adapters are trained on one.",
+        "Write `finetuning_type: lora`, or train on the model's own repository.",
+        "model/adapter.py:355",
+        why="LLaMA-Factory stops: “Quantized models can only be used for the LoRA or OFT tuning”.",
+        severity="warning",
+    ),
+    Rule(
+        "train.generated-length", ("max_length",),
+        lambda c: "max_length" in c.values and c.purpose == "train" and not c.predict_with_generate,
+        "max_length is a length of generated text, and nothing is generated here.",
+        "Rows are cut at cutoff_len: write `cutoff_len:` if that is meant, else take the line out.",
+        "hparams/generating_args.py",
+        why="It is taken without a word, and cutoff_len stays what it is.", severity="warning",
+    ),
 )  # fmt: skip

@@ -37,6 +37,13 @@ def _strategies_differ(config: Config) -> bool:
     )
 
 
+def _same_strategies(config: Config) -> str:
+    saves = config.save_strategy
+    if config.eval_strategy == "no":
+        return f"Add `eval_strategy: {saves}` (that of saving), with something to evaluate on."
+    return f"Write `save_strategy: {config.eval_strategy}`, which is that of evaluating."
+
+
 def _no_multiple(config: Config) -> bool:
     if not (config.load_best_model_at_end and config.save_strategy == "steps" and _steps(config)):
         return False
@@ -65,7 +72,7 @@ TRAINER = (
         "train.best-strategies", ("load_best_model_at_end", "eval_strategy", "save_strategy"),
         _strategies_differ,
         "load_best_model_at_end needs eval_strategy and save_strategy to be the same.",
-        "Add `eval_strategy: steps` (save_strategy is steps by default) with something to evaluate on.",
+        _same_strategies,
         f"{_FILE}:1705", "--load_best_model_at_end requires the save and eval strategy to match",
     ),
     Rule(
