@@ -28,7 +28,7 @@ Examples:
   millhand ps
   millhand ps --pod l4
   millhand ps --json | jq '.[].phase'"""
-_RUN = "RUN is a run's name, or a project's: then its last run."
+_RUN = "RUN is a project's name, for its last run, or a run's. PROJECT/RUN is that run for sure."
 ATTACH_EPILOG = f"""\b
 Examples:
   millhand attach qa
@@ -181,7 +181,7 @@ def _show_end(watching: Watched, followed: Followed, *, as_json: bool) -> int:
     from millhand.runs.faults import explain
 
     run, status, last = watching.run, followed.status, followed.log.last
-    cause, mend = explain(status.faults, run)
+    cause, mend = explain(status.faults, run, watching.typed)
     step, total = (last.step, last.total_steps) if last else (None, None)
     answer = {
         "run": run.name,
@@ -205,7 +205,7 @@ def _show_end(watching: Watched, followed: Followed, *, as_json: bool) -> int:
     well = status.phase == "exited" and status.exit_code == 0
     from millhand.runs.places import again
 
-    say(f"Next: {again(run)}" if well else mend or f"Look: millhand logs {run.name}")
+    say(f"Next: {again(run)}" if well else mend or f"Look: millhand logs {watching.typed}")
     return 0 if well else 1
 
 
@@ -279,7 +279,7 @@ def _show_stop(watching: Watched, stopped: Stopped, *, as_json: bool) -> None:
         print_facts({name.replace("_", " "): value for name, value in answer.items() if value is not None})
     from millhand.runs.places import again
 
-    say(f"Next: {again(run)}" if stopped.finished else f"Next: millhand resume {run.name}")
+    say(f"Next: {again(run)}" if stopped.finished else f"Next: millhand resume {watching.typed}")
 
 
 def _still_billed(watching: Watched) -> list[dict[str, object]]:
@@ -302,7 +302,7 @@ def resume(context: click.Context, run: str, pod_name: str, as_json: bool) -> ob
     """
     from millhand.cli.train import train
     from millhand.runs.finished import open_ledger
-    from millhand.runs.watching import find_run
+    from millhand.runs.naming import find_run
     from millhand.workspace import find_workspace
 
     found = find_run(open_ledger(find_workspace()), run)

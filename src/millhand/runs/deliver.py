@@ -40,6 +40,7 @@ from millhand.runs.for_others import (
     manifest_for_others,
 )
 from millhand.runs.ledger import Run
+from millhand.runs.naming import runs_meant
 from millhand.runs.publishable import base_readme
 from millhand.runs.published import (
     curves,
@@ -50,7 +51,7 @@ from millhand.runs.published import (
     model_folder,
     private_words,
 )
-from millhand.training.project import Project, open_project, project_names
+from millhand.training.project import Project, open_project
 from millhand.workspace import Workspace
 
 DELIVERED = "deliver:"  # the step that brought something to the Hub, followed by what and where to
@@ -297,16 +298,16 @@ def _note(workspace: Workspace, name: str) -> Path:
 def find_run(workspace: Workspace, name: str, run_name: str = "") -> Run:
     """The last finished run of a project, or the run named: by ``run_name``, or by ``name``.
 
-    A project wins over a run of that name: its first run has it.
+    The name is read as everywhere (:func:`runs_meant`).
 
     Raises:
         UsageError: There is no such project and no such run, or none that is finished.
     """
-    pod, runs = LocalPod(workspace.root), {run.name: run for run in open_ledger(workspace).runs()}
-    if name not in project_names(workspace) and name in runs:
-        run = runs[name]
-        return finished_run(workspace, pod, Project(run.project, workspace.configs / run.project), name)
-    return finished_run(workspace, pod, open_project(workspace, name), run_name)
+    pod, meant = LocalPod(workspace.root), runs_meant(open_ledger(workspace), name)
+    if not meant:
+        return finished_run(workspace, pod, open_project(workspace, name), run_name)
+    project = Project(meant[0].project, workspace.configs / meant[0].project)
+    return finished_run(workspace, pod, project, run_name or ("" if project.name == name else meant[0].name))
 
 
 def delivered(workspace: Workspace, run: Run) -> list[dict[str, Any]]:

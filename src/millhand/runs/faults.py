@@ -30,12 +30,18 @@ _MENDS = {
 }
 
 
-def explain(faults: Iterable[str], run: Run) -> tuple[str, str]:
-    """What went wrong with a run's job and what mends the first cause of it; empty where nothing is known."""
+def explain(faults: Iterable[str], run: Run, typed: str) -> tuple[str, str]:
+    """What went wrong with a run's job and what mends the first cause of it; empty where nothing is known.
+
+    Args:
+        faults: Their ids.
+        run: The job's.
+        typed: What commands take for the run.
+    """
     there = [fault for fault in _SAID if fault in set(faults)]
     if not there:
         return "", ""
-    return say(there), _MENDS[there[0]].format(project=run.project, run=run.name)
+    return say(there), _MENDS[there[0]].format(project=run.project, run=typed)
 
 
 def say(faults: Iterable[str]) -> str:

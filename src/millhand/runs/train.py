@@ -26,6 +26,7 @@ from millhand.runs.follow import Followed, Watcher, follow, inspect_output, log_
 from millhand.runs.inputs import input_paths
 from millhand.runs.lease_ends import ended_by_lease
 from millhand.runs.ledger import Ledger, Run
+from millhand.runs.naming import typed_for
 from millhand.runs.places import again, home_of, is_over_on, keeps_volume, pod_settings, set_aside
 from millhand.runs.plan import VERIFIED, choose, fingerprint
 from millhand.training.check.preflight import Preflight
@@ -187,9 +188,10 @@ class Training:
             return run
         if self._may_move(run):
             return self.ledger.move(run, self.pod.name)
+        resume = f"millhand resume {typed_for(self.ledger, run)}"
         raise UsageError(
             f"Run {run.name} is on {run.pod}.",
-            mend=f"Go on there: `millhand resume {run.name}`; or train anew here: `--new`.",
+            mend=f"Go on there: `{resume}`; or train anew here: `--new`.",
         )
 
     def _may_move(self, run: Run) -> bool:
@@ -277,21 +279,21 @@ class Training:
         if state["finished"]:
             self.ledger.finish(run.name, "train", {"exit_code": followed.status.exit_code})
             return
-        asked = self._asked_to_stop(run, handle)
+        asked, typed = self._asked_to_stop(run, handle), typed_for(self.ledger, run)
         limit = asked.partition(" ")[2]
         if limit:
             raise ended_by_lease(self.workspace, run, limit, _kept_text(state))
         if followed.status.phase == "lost" and not self.pod.shared:
             raise PodLostError(
                 f"Run {run.name} was broken off: the pod was restarted, or its job was killed.",
-                mend=f"Look: `millhand logs {run.name}`. Go on with `{again(run)}`.",
+                mend=f"Look: `millhand logs {typed}`. Go on with `{again(run)}`.",
             )
         if followed.stopped or asked:
             stopped = f"Run {run.name} was stopped; {_kept_text(state)}."
             raise StoppedError(stopped, mend=f"Go on with `{again(run)}`.")
-        cause, mend = explain(followed.status.faults, run)
+        cause, mend = explain(followed.status.faults, run, typed)
         told = _failed_text(run, followed, state, cause, log_tail(handle))
-        raise TrainingError(told, mend=mend or _failed_mend(run, here=self.pod.shared))
+        raise TrainingError(told, mend=mend or _failed_mend(run, typed, here=self.pod.shared))
 
     def _asked_to_stop(self, run: Run, handle: JobHandle) -> str:
         """The request to end that its supervisor has heard: seconds; of the pod's keeper also its limit."""
@@ -323,6 +325,6 @@ def _failed_text(run: Run, followed: Followed, state: Mapping[str, Any], cause: 
     return f"Run {run.name} ended {reached} with {how}{fault}{why}. The last it printed:\n{tail}"
 
 
-def _failed_mend(run: Run, *, here: bool) -> str:
-    log = f"{STATE}/jobs/{job_name(run)}/log.txt" if here else f"`millhand logs {run.name}`"
+def _failed_mend(run: Run, typed: str, *, here: bool) -> str:
+    log = f"{STATE}/jobs/{job_name(run)}/log.txt" if here else f"`millhand logs {typed}`"
     return f"All it printed: {log}. Go on with `{again(run)}`."

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from millhand.errors import MillhandError, UsageError
+from millhand.errors import MillhandError
 from millhand.pods.base import JobHandle, JobStatus, Pod
 from millhand.pods.local import LocalPod
 from millhand.pods.podfile import PodFile, RunPodSpec, find_pod
 from millhand.runs.finished import job_name, open_ledger
 from millhand.runs.follow import STOP_GRACE_S, inspect_output
 from millhand.runs.ledger import Ledger, Run
+from millhand.runs.naming import find_run, typed_for
 from millhand.runs.opening import open_pod
 from millhand.runs.plan import VERIFIED
 from millhand.runs.pod_ledger import open_pod_ledger
-from millhand.text.normal import did_you_mean
 from millhand.workspace import Workspace
 
 POLL_S = 0.3
@@ -33,6 +33,11 @@ class Watched:
     run: Run
     pod: Pod
     handle: JobHandle
+
+    @property
+    def typed(self) -> str:
+        """What commands take for the run."""
+        return typed_for(open_ledger(self.workspace), self.run)
 
 
 # --- reaching a pod that is there
@@ -70,20 +75,6 @@ def _opened(workspace: Workspace, pod_file: PodFile, name: str, run: str, say: S
 
 
 # --- runs and jobs
-
-
-def find_run(ledger: Ledger, name: str) -> Run:
-    """The run of that name; of a project's name the last of its runs.
-
-    Raises:
-        UsageError: There is none.
-    """
-    runs = ledger.runs()
-    found = [run for run in runs if run.name == name] or [run for run in runs if run.project == name]
-    if not found:
-        mend = did_you_mean(name, [run.name for run in runs]) or "`millhand runs` lists them."
-        raise UsageError(f"There is no run {name!r}.", mend=mend)
-    return found[-1]
 
 
 @contextmanager
