@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millhand.errors import Finding
+from millhand.errors import Finding, UsageError
 from millhand.training.check.basics import could_be_on_the_hub
 from millhand.workspace import Workspace
 from tests.cases import check as made
@@ -102,3 +102,33 @@ def test_names_are_judged_as_the_hubs_client_does() -> None:
             assert not could_be_on_the_hub(name), name
         else:
             assert could_be_on_the_hub(name), name
+
+
+def test_a_project_whose_folder_cannot_name_runs_is_warned_of_and_checked(
+    furnished: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.write_project(furnished, "train", made.changed("train", {"stage": "SFT"}))
+    (furnished.configs / "qa").rename(furnished.configs / "민원 상담")
+    made.write_project(furnished, "train", made.changed("train", {"stage": "SFT"}))
+    monkeypatch.chdir(furnished.root)
+    for target in (
+        "all",
+        "민원 상담",
+        "llamafactory_configs/민원 상담",
+        "llamafactory_configs/민원 상담/train.yaml",
+    ):
+        found = made.check(furnished, target).findings
+        (name,) = [f for f in found if f.id == "project.name"]
+        assert (name.severity, name.file) == ("warning", "llamafactory_configs/민원 상담")
+        assert "'민원-상담'" in name.mend
+        expected = {"llamafactory_configs/민원 상담/train.yaml"}
+        expected |= {"llamafactory_configs/qa/train.yaml"} if target == "all" else set()
+        assert {f.file for f in found if f.id == "config.choice"} == expected
+
+
+def test_a_yaml_beside_a_projects_own_is_told_as_such(furnished: Workspace) -> None:
+    made.write_project(furnished, "train", made.TRAIN)
+    other = furnished.configs / "qa" / "train_v2.yaml"
+    other.write_text("do_train: true\n")
+    with pytest.raises(UsageError, match=r"train_v2\.yaml is none of a project's files"):
+        made.check(furnished, str(other))

@@ -34,6 +34,8 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "(huggingface_hub/utils/_validators.py, validate_repo_id).",
         "model.gguf": "GGUF is for llama.cpp and its like. LLaMA-Factory has no key to load it with.",
         "model.no-owner": "Only the Hub's first models, such as gpt2, have no owner before their name.",
+        "project.name": "Runs are named by their project, so its folder is named by letters, digits, "
+        "`_`, `-` and `.`. LLaMA-Factory itself takes any name.",
         "train.no-output-dir": "Without it LLaMA-Factory writes to a folder of its own choosing.",
         "train.output-dir": "The folder that a run fills must be one of its own within the workspace.",
         "train.dataset-dir": "`millhand train` reads the workspace's own registry.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from millhand.errors import Finding, FindingsError, UsageError
+from millhand.errors import Finding, FindingsError
 from millhand.llamafactory.knowledge import Knowledge, installed
 from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
@@ -29,10 +29,11 @@ from millhand.training.check.rules import BY_PURPOSE
 from millhand.training.check.sources import check_source, local_files
 from millhand.training.check.state import check_state
 from millhand.training.check.subject import Config, FaultyValueError
+from millhand.training.check.targets import find_project, unknown_target
 from millhand.training.check.tokens import check_cuts, check_tokens, lengths_of
 from millhand.training.check.values import check_values
 from millhand.training.check.weights import check_weights
-from millhand.training.project import PURPOSES, Project, open_project, project_names
+from millhand.training.project import PURPOSES, Project, project_names
 from millhand.workspace import Workspace
 
 Progress = Callable[[str], None]
@@ -106,7 +107,7 @@ class Preflight:
     def everything(self) -> None:
         """Check every project, then every dataset that none of them uses."""
         for name in project_names(self.workspace):
-            self.project(open_project(self.workspace, name))
+            self._project_of(name)
         info = self._info(self.workspace.registry)
         used = {name for _, name, _ in self._seen}
         for name in info.entries if info else ():
@@ -114,19 +115,18 @@ class Preflight:
                 self.dataset(name)
 
     def _named(self, target: str) -> None:
-        try:
-            self.project(open_project(self.workspace, target))
-        except UsageError as error:
-            info = self._info(self.workspace.registry)
-            name = nfc(target)
+        if not self._project_of(target):
+            info, name = self._info(self.workspace.registry), nfc(target)
             if info is None or name not in info.entries:
-                known = [*project_names(self.workspace), *(info.entries if info else ())]
-                near = did_you_mean(name, known)
-                raise UsageError(
-                    f"There is neither a project nor a dataset {target!r}. {near}".rstrip(),
-                    mend="`millhand check all` checks every one of them.",
-                ) from error
+                raise unknown_target(self.workspace, target, info.entries if info else ())
             self.dataset(name)
+
+    def _project_of(self, target: str) -> bool:
+        found = find_project(self.workspace, target)
+        if found is not None:
+            self.report.findings += found[1]
+            self.project(found[0])
+        return found is not None
 
     def project(self, project: Project) -> None:
         """Check the YAML files of a project, what they name, and whether they fit each other."""
