@@ -19,6 +19,7 @@ from millhand.runs.pod_ledger import open_pod_ledger
 from millhand.runs.reap import reap
 from millhand.runs.release import Releaser
 from millhand.runs.renting import Renting
+from millhand.runs.tidy import tidy
 from millhand.shell import Secret
 from millhand.workspace import create_workspace
 from tests.runpod_fake import FakePod, FakeRunPod, serving
@@ -65,6 +66,14 @@ class PodLife(RuleBasedStateMachine):
     @rule()
     def reap(self) -> None:
         self.attempt(lambda: reap(self.releaser))
+
+    @rule(owner=OWNERS)
+    def tidy(self, owner: str) -> None:
+        tidy(self.releaser, owner)  # it raises nothing, whatever goes wrong
+
+    @rule(times=st.integers(1, 3))
+    def not_known(self, times: int) -> None:
+        self.fake.fault("GET", "/pods/[^/]+", status=404, times=times)
 
     @rule(hours=st.sampled_from([0.1, 1.0, 5.0]))
     def wait(self, hours: float) -> None:
@@ -118,6 +127,7 @@ class PodLife(RuleBasedStateMachine):
         try:
             self.heal()
             self.fake.fates.clear()
+            reap(self.releaser)  # what was not known for a while is the ledger's again
             for entry in self.releaser.ledger.entries(alive=True):
                 self.releaser.release(entry, lose=True)
             reap(self.releaser)
