@@ -10,6 +10,8 @@ from millhand.cli.output import json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from millhand.runs.release import Releaser
+    from millhand.runs.spend import Cost
+    from millhand.runs.standing import Standing
 
 
 def open_releaser() -> Releaser:
@@ -27,6 +29,14 @@ def open_releaser() -> Releaser:
     return Releaser(open_account(workspace, say), open_pod_ledger(workspace), say)
 
 
+def releaser_if_rented() -> Releaser | None:
+    """The same; None where nothing was ever rented: then there is nothing to ask, and no key is needed."""
+    from millhand.runs.pod_ledger import open_pod_ledger
+    from millhand.workspace import find_workspace
+
+    return open_releaser() if open_pod_ledger(find_workspace()).entries() else None
+
+
 @click.command(epilog="\b\nExamples:\n  millhand pods\n  millhand pods --all --json")
 @click.option("--all", "all_", is_flag=True, help="Also those that are over.")
 @json_option
@@ -35,9 +45,11 @@ def pods(all_: bool, as_json: bool) -> None:
     from millhand.runs.standing import standing
     from millhand.runs.tidy import tidy
 
-    releaser = open_releaser()
-    tidy(releaser)
-    rows = standing(releaser, everything=all_)
+    rows: list[Standing] = []
+    releaser = releaser_if_rented()
+    if releaser is not None:
+        tidy(releaser)
+        rows = standing(releaser, everything=all_)
     if as_json:
         print_json(rows)
         return
@@ -57,12 +69,7 @@ def pods(all_: bool, as_json: bool) -> None:
 @json_option
 def cost(run: str, as_json: bool) -> None:
     """Show what pods cost (or a RUN's, or a pod file's): expected, by the ledger, and billed by RunPod."""
-    from millhand.runs.spend import reconcile
-    from millhand.runs.tidy import tidy
-
-    releaser = open_releaser()
-    tidy(releaser)
-    rows = reconcile(releaser.account, releaser.ledger, run)
+    rows = _costs(run)
     if as_json:
         print_json(rows)
         return
@@ -90,6 +97,22 @@ def cost(run: str, as_json: bool) -> None:
     say("Network volumes are billed besides, rented or not.")
 
 
+def _costs(wanted: str) -> list[Cost]:
+    """The costs; without a key those of the ledger alone."""
+    from millhand.pods.runpod.client import KEY_NAME
+    from millhand.runs.pod_ledger import open_pod_ledger
+    from millhand.runs.spend import reconcile
+    from millhand.runs.tidy import tidy
+    from millhand.workspace import find_workspace
+
+    workspace = find_workspace()
+    if workspace.secret(KEY_NAME) is None:
+        return reconcile(None, open_pod_ledger(workspace), wanted)
+    releaser = open_releaser()
+    tidy(releaser)
+    return reconcile(releaser.account, releaser.ledger, wanted)
+
+
 @click.command(epilog="\b\nExamples:\n  millhand reap\n  millhand reap --dry-run")
 @click.option("--dry-run", is_flag=True, help="Say what is due, end nothing.")
 @json_option
@@ -102,7 +125,8 @@ def reap(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     """
     from millhand.runs.reap import reap as end_what_is_due
 
-    done = end_what_is_due(open_releaser(), dry=dry_run)
+    releaser = releaser_if_rented()
+    done = [] if releaser is None else end_what_is_due(releaser, dry=dry_run)
     left = [one for one in done if one.left]
     if as_json:
         print_json(done)

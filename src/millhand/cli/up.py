@@ -19,7 +19,7 @@ from millhand.cli.output import (
     say,
     show_error,
 )
-from millhand.cli.pods import open_releaser
+from millhand.cli.pods import releaser_if_rented
 
 if TYPE_CHECKING:
     from millhand.errors import MillhandError
@@ -113,7 +113,10 @@ def down(ctx: click.Context, pod: str, all_: bool, stop: bool, lose: bool, now: 
     from millhand.runs.ending import Ending, chosen
     from millhand.workspace import find_workspace
 
-    releaser = open_releaser()
+    releaser = releaser_if_rented()
+    if releaser is None:
+        _show_none(pod, as_json=as_json)
+        return
     found = chosen(releaser, pod, every=all_)
     ending = Ending(find_workspace(), releaser, stop=stop, lose=lose)
     live = ending.live(found)
@@ -131,6 +134,23 @@ def down(ctx: click.Context, pod: str, all_: bool, stop: bool, lose: bool, now: 
         ctx.exit(failed[0][1].exit_code)
     if not done and not as_json:
         say("There is no such pod any more." if pod else "No pod is rented.")
+
+
+def _show_none(pod: str, *, as_json: bool) -> None:
+    """Say that nothing was ever rented.
+
+    Raises:
+        UsageError: A pod was named.
+    """
+    from millhand.errors import UsageError
+
+    if pod:
+        raise UsageError(
+            f"No pod {pod!r} is in this workspace's ledger.", mend="Nothing was ever rented from it."
+        )
+    _show_ended([], [], as_json=as_json)
+    if not as_json:
+        say("No pod is rented.")
 
 
 def _tell_live(live: list[Live], *, now: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,8 +65,8 @@ def lease_over_s(entry: PodEntry, now_s: float) -> float:
     return min(now_s, end_s if end_s > begin_s else begin_s + terms.revive_minutes * 60)
 
 
-def costs(account: RunPod, entries: Sequence[PodEntry]) -> list[Cost]:
-    """Every pod that was ever there, its cost by the ledger and by the bill.
+def costs(account: RunPod | None, entries: Sequence[PodEntry]) -> list[Cost]:
+    """Every pod that was ever there, its cost by the ledger and, where there is an account, by the bill.
 
     Raises:
         ApiError: The API refuses, or does not answer.
@@ -73,6 +74,8 @@ def costs(account: RunPod, entries: Sequence[PodEntry]) -> list[Cost]:
     were = [entry for entry in entries if entry.pod_id and entry.rented_s is not None]
     if not were:
         return []
+    if account is None:
+        return [_unasked(entry) for entry in were]
     now_s = account.server_time_s()
     since_s = min(entry.rented_s or now_s for entry in were)
     try:
@@ -82,8 +85,10 @@ def costs(account: RunPod, entries: Sequence[PodEntry]) -> list[Cost]:
     return [cost(entry, billed, now_s) for entry in were]
 
 
-def reconcile(account: RunPod, ledger: PodLedger, wanted: str = "") -> list[Cost]:
+def reconcile(account: RunPod | None, ledger: PodLedger, wanted: str = "") -> list[Cost]:
     """The costs of all pods, or those of a run, a pod file or a pod; the ledger keeps what was billed.
+
+    Without an account they are the ledger's alone.
 
     Raises:
         ApiError: The API refuses, or does not answer.
@@ -115,6 +120,12 @@ def cost(entry: PodEntry, billed: Mapping[str, Bill] | None, now_s: float) -> Co
         bill_usd=None if bill is None else bill.total_usd,
         difference=_difference(entry, ledger_usd, bill),
     )
+
+
+def _unasked(entry: PodEntry) -> Cost:
+    """By the ledger alone, with the bill that it has kept."""
+    told = "" if entry.bill_usd is not None else "no key is set to read the bills with"
+    return dataclasses.replace(cost(entry, {}, time.time()), bill_usd=entry.bill_usd, difference=told)
 
 
 def _difference(entry: PodEntry, ledger_usd: float, bill: Bill | None) -> str:

@@ -21,7 +21,8 @@ __all__ = ["account", "fake", "pod_file", "url"]
 
 
 @pytest.fixture(autouse=True)
-def _account(account: RunPod, monkeypatch: pytest.MonkeyPatch) -> None:
+def _account(account: RunPod, fake: FakeRunPod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", fake.key)
     monkeypatch.setattr("millhand.pods.runpod.client.open_account", lambda workspace, tell: account)
     # nobody answers at the address of a fake pod; tests/integration/pods/test_rented_pod.py has real ones
     monkeypatch.setattr("millhand.runs.arming.arm", lambda *_, **__: None)
