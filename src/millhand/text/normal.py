@@ -65,7 +65,7 @@ def nearest(name: str, known: Iterable[str], *, count: int = 1) -> list[str]:
     return [keys[key] for key in found]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``Did you mean 'output'?``, or nothing where no known name is near."""
-    found = nearest(name, known)
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """``Did you mean 'output'?``, or nothing where no known name is near; a number is near to none."""
+    found = nearest(name, known) if isinstance(name, str) else ()
     return f"Did you mean {found[0]!r}?" if found else ""

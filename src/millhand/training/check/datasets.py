@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,34 @@ from millhand.documents.rows import Row
 from millhand.errors import Finding, FindingsError, UsageError
 from millhand.llamafactory.entries import EntryRules
 from millhand.text.normal import did_you_mean
+from millhand.training.check.columns import check_columns
+from millhand.training.check.dates import dated_columns, is_dated_name
 from millhand.training.check.faults import ROW_FAULTS, Tally, listed
 from millhand.training.check.info import Info
 from millhand.training.check.judges import Use
 from millhand.training.check.scan import scan
 from millhand.training.check.sources import rows_of
+from millhand.training.check.tables import broken_line
+
+# Rows that LLaMA-Factory cannot read at all.
+_UNREADABLE = ("data.broken-row", "data.not-utf8", "data.ragged-row", "data.open-quote", "data.key-twice")
+_WORDS = (
+    "pandas takes N/A, None, null, nan and an empty cell for nothing, and a column of numbers or of True and "
+    "False for no text: save it as .jsonl (`millhand data add FILE`)."
+)
+_IN_CSV = {"data.no-answer": _WORDS, "data.not-text": _WORDS}
 
 
 def check_entry(info: Info, name: str, rules: EntryRules) -> Iterator[Finding]:
     """Find what is wrong with an entry, its file apart."""
     entry = info.entries[name]
     yield from _members(info, name, rules)
+    for path in info.twice:
+        if path[0] == name:
+            yield info.finding(
+                "data.key-twice", "warning", path, f"{path[-1]!r} stands twice here.",
+                "LLaMA-Factory takes the last of them without a word.", "Take one of the two out.",
+            )  # fmt: skip
     if entry.get("formatting", "alpaca") not in rules.formats:
         shown = ", ".join(rules.formats)
         yield info.finding(
@@ -58,7 +76,9 @@ def _members(info: Info, name: str, rules: EntryRules) -> Iterator[Finding]:
                 "LLaMA-Factory fails with a bare error of Python.", f'Write "{path[-1]}": {{…}}.',
             )  # fmt: skip
             continue
-        for key in members:
+        for key, value in members.items():
+            if len(path) > 1 and not (isinstance(value, str) or (value is None)):
+                yield from _no_name(info, (*path, key), value)
             if key not in known:
                 near = did_you_mean(key, known) or f"Known are {', '.join(known)}."
                 yield info.finding(
@@ -67,12 +87,24 @@ def _members(info: Info, name: str, rules: EntryRules) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
+def _no_name(info: Info, path: tuple[str, ...], value: object) -> Iterator[Finding]:
+    """A member of ``columns`` or ``tags`` that is no text; what counts as false maps no column."""
+    if path[1] == "tags" or value:
+        yield info.finding(
+            "data.broken-entry", "error", path,
+            f"{path[-1]} is {value!r}, and not the name of a column or a role.",
+            "LLaMA-Factory fails with a bare error of Python.",
+            f'Write "{path[-1]}": "NAME", or take it out.',
+        )  # fmt: skip
+
+
 def text_bytes(info: Info, name: str, paths: Sequence[Path], limit: int) -> int:
     """How many bytes of text there are to pre-train on; files larger than ``limit`` are not looked into."""
     size = sum(path.stat().st_size for path in paths)
-    if size > limit:
-        return size
-    column = columns_of(info.entries[name])["prompt"] or ""
+    given = info.entries[name].get("columns", {})
+    column = columns_of(info.entries[name])["prompt"] or "" if isinstance(given, dict) else None
+    if size > limit or not isinstance(column, str):
+        return max(size, limit)
     rows = [item.values for path in paths for item in rows_of(path) if isinstance(item, Row)]
     return sum(len(str(row.get(column) or "").encode("utf-8")) + 1 for row in rows)
 
@@ -82,24 +114,38 @@ def check_rows(info: Info, name: str, paths: Sequence[Path], use: Use) -> tuple[
     whole, seen = Tally(), []
     found: list[Finding] = []
     for path in paths:
-        shown = f"{info.file.removesuffix(FILE)}{path.relative_to(info.folder).as_posix()}"
+        shown = _shown(info, path)
         try:
             tally = scan(path, info.entries[name], use)
         except FindingsError as error:
-            return list(error.findings), None
+            return [_placed(one, path, shown) for one in error.findings], None
         except UsageError as error:
             return [info.finding("data.no-file", "error", (name,), error.message, "", error.mend)], None
         whole.merge(tally, 0)
         found += _of_file(path, shown)
         seen.append((path, shown, tally))
-    found += [*_columns(info, name, whole), *_mixed(whole, seen[0][1])]
-    # Without a column every row is at fault, and none is worth a word.
-    if not any(finding.id == "data.missing-column" for finding in found):
-        drawn = info.entries[name].get("num_samples")
-        parts = [(path, shown, tally, _spared(tally, whole.rows, drawn, use)) for path, shown, tally in seen]
-        found += [one for path, shown, tally, spared in parts for one in _of_rows(tally, shown, path, spared)]
-        found += [*_whole(info, name, whole, use)]
-    return found, whole
+    found += [*check_columns(info, name, whole, paths[0]), *_mixed(whole, seen[0][1])]
+    # Without a column every row is at fault, and none is worth a word but those that cannot be read.
+    blind = any(finding.id == "data.missing-column" for finding in found)
+    drawn = info.entries[name].get("num_samples")
+    for path, shown, tally in seen:
+        spared = _spared(tally, whole.rows, drawn, use)
+        rows = [one for one in _of_rows(tally, shown, path, spared) if not blind or one.id in _UNREADABLE]
+        found += [*rows, *(() if blind else _dates(info.entries[name], tally, shown))]
+    return [*found, *(() if blind else _whole(info, name, whole, use))], whole
+
+
+def _shown(info: Info, path: Path) -> str:
+    """A file's name from the workspace on; its whole path where ``file_name`` names one elsewhere."""
+    if not path.is_relative_to(info.folder):
+        return path.as_posix()
+    return f"{info.file.removesuffix(FILE)}{path.relative_to(info.folder).as_posix()}"
+
+
+def _placed(finding: Finding, path: Path, shown: str) -> Finding:
+    """A finding of a file that cannot be read, under its whole name, with the line of the break."""
+    line = broken_line(path) if path.suffix in (".json", ".jsonl") else None
+    return replace(finding, file=shown, line=finding.line or line)
 
 
 def _of_file(path: Path, shown: str) -> Iterator[Finding]:
@@ -112,57 +158,6 @@ def _of_file(path: Path, shown: str) -> Iterator[Finding]:
             why="datasets reads none before a JSON array: DatasetGenerationError.",
             mend="Save it as UTF-8 without BOM.",
         )  # fmt: skip
-
-
-def _columns(info: Info, name: str, tally: Tally) -> Iterator[Finding]:
-    """Columns that the entry maps and no row has, and the input that it does not map."""
-    entry, there = info.entries[name], tally.columns
-    mapped = columns_of(entry)
-    for member in _read_members(entry):
-        column = mapped[member]
-        if column is None and member == "messages":
-            yield _missing(
-                info, (name, "columns"), "`columns` does not say which holds the messages.", "None", ""
-            )
-        elif column is not None and column not in there and tally.rows:
-            near = did_you_mean(column, there) or f"There are {', '.join(there)}."
-            yield _missing(info, (name, "columns", member), f"No row has a column {column!r}.", column, near)
-    alpaca = entry.get("formatting", "alpaca") == "alpaca"
-    if alpaca and mapped["kto_tag"] and mapped["response"] is None:
-        message = "`columns` maps a label and no answer that it is for."
-        yield _missing(info, (name, "columns"), message, "None", 'Add "response": COLUMN.')
-    if alpaca and "columns" in entry:
-        yield from _unmapped(info, name, there, mapped)
-
-
-def _unmapped(
-    info: Info, name: str, there: tuple[str, ...], mapped: Mapping[str, str | None]
-) -> Iterator[Finding]:
-    """Columns with the names of alpaca's own that nothing is read from."""
-    ranking = bool(info.entries[name].get("ranking"))
-    own = {"query": "input", "prompt": "instruction", **({} if ranking else {"response": "output"})}
-    for member, column in own.items():
-        if column in there and column not in mapped.values():
-            yield info.finding(
-                "data.input-lost", "warning", (name, "columns"), f"The column {column!r} is not mapped.",
-                "With `columns`, each member that is not listed is null: the text is lost.",
-                f'Add "{member}": "{column}" to `columns`.',
-            )  # fmt: skip
-
-
-def _missing(info: Info, path: tuple[str, ...], message: str, key: str, near: str) -> Finding:
-    why = f"LLaMA-Factory stops: “KeyError: {key!r}”."
-    return info.finding("data.missing-column", "error", path, message, why, near or 'Add "messages": COLUMN.')
-
-
-def _read_members(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The members of ``columns`` that the converter reads of every row (data/converter.py)."""
-    media = ("system", "tools", "images", "videos", "audios")
-    pair = ("chosen", "rejected") if entry.get("ranking") else ()
-    if entry.get("formatting", "alpaca") != "alpaca":
-        return ("messages", "kto_tag", *pair, *media)
-    answer = pair or ("response",)
-    return ("prompt", "query", *answer, "history", "kto_tag", *media)
 
 
 def _mixed(tally: Tally, shown: str) -> Iterator[Finding]:
@@ -189,15 +184,26 @@ def _spared(tally: Tally, rows: int, drawn: object, use: Use) -> frozenset[str]:
 
 
 def _of_rows(tally: Tally, shown: str, path: Path, spared: frozenset[str]) -> Iterator[Finding]:
-    lines = path.suffix in (".jsonl", ".json") and tally.lines > 0
     for name, rows in tally.faults.items():
         fault, count = ROW_FAULTS[name], tally.counts[name]
         where = f" (rows {listed(rows)}{' …' if count > len(rows) else ''})" if count > 1 else ""
         yield Finding(
             id=name, severity="warning" if name in spared else fault.severity, file=shown,
-            line=rows[0] if lines else None, row=rows[0],
+            line=tally.line(rows[0]), row=rows[0],
             message=f"{count:,} of {tally.rows:,} rows: {fault.message}{where}",
-            why=fault.why, mend=fault.mend,
+            why=fault.why, mend=_IN_CSV.get(name, fault.mend) if path.suffix == ".csv" else fault.mend,
+        )  # fmt: skip
+
+
+def _dates(entry: Mapping[str, Any], tally: Tally, shown: str) -> Iterator[Finding]:
+    fault = ROW_FAULTS["data.dates"]
+    for path in dated_columns(entry, tally.dated):
+        named = shown.endswith(".json") and is_dated_name(path)
+        other = "Name the column otherwise (pandas looks for dates by the name), or save it as .jsonl."
+        yield Finding(
+            id="data.dates", severity="error", file=shown, column=path,
+            message="each text that is read from here is a date or time", why=fault.why,
+            mend=other if named else fault.mend,
         )  # fmt: skip
 
 

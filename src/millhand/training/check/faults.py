@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from millhand.errors import Severity
+from millhand.training.check.dates import is_iso
 from millhand.training.check.lengths import Cuts
 
 _SHOWN = 5
+# Arrow writes no list or object that lies deeper (kMaxNestingDepth, arrow/cpp/src/arrow/ipc/options.h).
+_DEEPEST = 62
 
 
 class RowFault(NamedTuple):
@@ -29,7 +32,29 @@ _SKIPS = "LLaMA-Factory leaves such a row out with no more than a line in its lo
 ROW_FAULTS: Mapping[str, RowFault] = MappingProxyType(
     {
         "data.broken-row": RowFault(
-            "error", False, "no JSON object stands on the line", _STOPS, "Mend the line in an editor."
+            "error", False, "no JSON object stands there", _STOPS, "Mend it in an editor."
+        ),
+        "data.not-utf8": RowFault(
+            "error", False, "the text is not UTF-8", "datasets reads nothing else: LLaMA-Factory stops.",
+            "Saved as cp949 or UTF-16, as Excel does? Save it as UTF-8, "
+            "or `millhand data add FILE`, which reads it as it is.",
+        ),
+        "data.ragged-row": RowFault(
+            "error", False, "a row of the CSV has more cells than the first", _STOPS,
+            'Put the cell that holds a comma into quotes ("…").',
+        ),
+        "data.open-quote": RowFault(
+            "error", False, "a quote is opened and never closed",
+            "All that follows is one cell; LLaMA-Factory stops.",
+            'Close it; a quote within a cell is written twice ("").',
+        ),
+        "data.key-twice": RowFault(
+            "error", False, "a key stands twice in one object", _STOPS, "Take one of the two out."
+        ),
+        "data.dates": RowFault(
+            "error", False, "each text that is read from a column is a date or time",
+            "datasets makes times of them, which are no text: rows are left out, or LLaMA-Factory stops.",
+            "Write at least one in another way, `2024.01.01` or a sentence.",
         ),
         "data.not-text": RowFault(
             "error", False, "a number, list or nothing stands where text is due", _STOPS,
@@ -106,7 +131,11 @@ ROW_FAULTS: Mapping[str, RowFault] = MappingProxyType(
 
 @dataclass
 class Tally:
-    """What was found in a file so far: rows, those kept, faults with their first rows, shapes of rows."""
+    """What was found in a file so far: rows, those kept, faults with their first rows, shapes of rows.
+
+    ``at`` is the line on which the row at hand begins, where lines and rows are not the same, and ``places``
+    the lines of the rows with a fault; ``dated`` says of each path to texts whether all of them are dates.
+    """
 
     rows: int = 0
     dropped: int = 0
@@ -117,6 +146,9 @@ class Tally:
     shapes: set[tuple[tuple[str, ...], tuple[type, ...]]] = field(default_factory=set)
     inner: set[tuple[str, type]] = field(default_factory=set)
     cuts: Cuts = field(default_factory=Cuts)
+    dated: dict[str, bool] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
+    at: int = 0
 
     @property
     def kept(self) -> int:
@@ -130,6 +162,12 @@ class Tally:
         first = self.faults.setdefault(fault, [])
         if len(first) < _SHOWN:
             first.append(row)
+            if self.at:
+                self.places[row] = self.at
+
+    def line(self, row: int) -> int | None:
+        """The line on which a row with a fault begins; None where the file has no lines."""
+        return row if self.lines else self.places.get(row)
 
     def merge(self, other: Tally, offset: int) -> None:
         """Add what was found in a later part of the file, whose rows are counted from ``offset``."""
@@ -139,6 +177,8 @@ class Tally:
         self.shapes |= other.shapes
         self.inner |= other.inner
         self.cuts.merge(other.cuts, offset)
+        for path, dated in other.dated.items():
+            self.dated[path] = dated and self.dated.get(path, True)
         for fault, count in other.counts.items():
             self.counts[fault] = self.counts.get(fault, 0) + count
             known = self.faults.setdefault(fault, [])
@@ -166,22 +206,39 @@ class Tally:
         return found
 
 
-def note_shape(tally: Tally, row: Mapping[str, Any]) -> None:
-    """Remember the columns of a row and what stands in them, within lists and objects too."""
+def note_shape(tally: Tally, row: Mapping[str, Any]) -> int:
+    """Remember the columns of a row and what stands in them, within lists and objects too.
+
+    How many keys there are; less than 0 where lists and objects are nested too deeply for Arrow.
+    """
     tally.shapes.add((tuple(row), tuple(map(type, row.values()))))
+    waiting, dated, keys = [], tally.dated, len(row)
     for name, value in row.items():
-        if type(value) is list or type(value) is dict:
-            _note_inner(tally.inner, name, value)
+        kind = type(value)
+        if kind is list or kind is dict:
+            waiting.append((name, value, 0))
+        elif kind is str and dated.get(name, True):
+            dated[name] = is_iso(value)
+    while waiting:
+        path, value, depth = waiting.pop()
+        if depth > _DEEPEST:
+            return -1
+        keys += len(value) if type(value) is dict else 0
+        waiting += [(where, item, depth + 1) for where, item in _note_inner(tally, path, value)]
+    return keys
 
 
-def _note_inner(seen: set[tuple[str, type]], path: str, value: Any) -> None:
-    inside = ((path, item) for item in value) if type(value) is list else value.items()
-    mark = f"{path}[]" if type(value) is list else f"{path}."
-    for name, item in inside:
-        where = mark if type(value) is list else mark + str(name)
-        seen.add((where, type(item)))
-        if type(item) is list or type(item) is dict:
-            _note_inner(seen, where, item)
+def _note_inner(tally: Tally, path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Remember what stands in a list or object; what it holds of both."""
+    is_list = type(value) is list
+    mark, dated = f"{path}[]" if is_list else f"{path}.", tally.dated
+    for name, item in (("", item) for item in value) if is_list else value.items():
+        where, kind = mark + name, type(item)
+        tally.inner.add((where, kind))
+        if kind is list or kind is dict:
+            yield where, item
+        elif kind is str and dated.get(where, True):
+            dated[where] = is_iso(item)
 
 
 def listed(rows: Iterable[int]) -> str:

@@ -10,17 +10,18 @@ from typing import Any
 
 from millhand.datasets.info import FILE
 from millhand.errors import Finding, FindingsError, Severity
-from millhand.training.check.places import Place, places
+from millhand.training.check.places import Place, keys_twice, places
 
 
 @dataclass(frozen=True)
 class Info:
-    """dataset_info.json as LLaMA-Factory reads it, with the place of each key."""
+    """dataset_info.json as LLaMA-Factory reads it, with the place of each key, and those that stand twice."""
 
     folder: Path
     file: str
     entries: Mapping[str, Any]
     where: Mapping[tuple[str, ...], Place]
+    twice: tuple[tuple[str, ...], ...] = ()
 
     def finding(
         self, name: str, severity: Severity, path: tuple[str, ...], message: str, why: str, mend: str
@@ -50,7 +51,7 @@ def read_info(folder: Path, shown: str) -> Info:
         raise FindingsError([_unreadable(file, error)]) from error
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise FindingsError([_unreadable(file, ValueError("it is no object of objects"))])
-    return Info(folder, file, entries, places(text))
+    return Info(folder, file, entries, places(text), keys_twice(text))
 
 
 def _unreadable(file: str, error: ValueError) -> Finding:

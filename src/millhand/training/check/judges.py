@@ -6,16 +6,16 @@ the template asks of a text (``data/formatter.py``).
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from millhand.datasets.info import columns_of, tags_of
 from millhand.training.check.lengths import Dialogue, Lengths, Message
 from millhand.training.check.media import Media, MediaJudge
+from millhand.training.check.tools import are_tools, has_calls, is_call
 
 Row = Mapping[str, Any]
 # The fault's id, or None of a row that is trained on as it should be.
@@ -57,6 +57,8 @@ class _Base(ABC):
         self.columns = columns_of(entry)
         self.media = MediaJudge(entry, use.media)
         self.ranking, self.stage = bool(entry.get("ranking")), use.stage
+        self.openai = entry.get("formatting") == "openai"
+        self.tool_format = use.lengths.tool_format if use.lengths else ""
         self.encodes = use.stage != "pt"  # pre-training takes the first text and no template
 
     def value(self, row: Row, member: str) -> Any:
@@ -84,7 +86,9 @@ class _Base(ABC):
             return None
         if system and not isinstance(system, str):
             return "data.not-text"
-        return "data.broken-tools" if tools and not _is_json(tools) else None
+        if not tools or (self.openai and isinstance(tools, list | dict)):
+            return None
+        return None if are_tools(tools, self.tool_format) else "data.broken-tools"
 
     def dialogue(self, messages: list[Message], answers: list[Message], row: Row, system: Any) -> Dialogue:
         """A row without a fault, as the processor of the stage has it."""
@@ -182,7 +186,6 @@ class ConversationJudge(_Base):
         super().__init__(entry, use)
         tags = tags_of(entry)
         self.role_tag, self.content_tag = str(tags["role_tag"]), str(tags["content_tag"])
-        self.openai = entry.get("formatting") == "openai"
         members = ("user_tag", "assistant_tag", "observation_tag", "function_tag", "system_tag")
         words = ("user", "assistant", "observation", "function", "system")
         self.roles = {tags[member]: word for member, word in zip(members, words, strict=True)}
@@ -199,13 +202,16 @@ class ConversationJudge(_Base):
         messages = raw[1:] if raw and self._role(raw[0]) == "system" else raw
         if self.encodes and system and not isinstance(system, str):
             return "data.not-text"
+        if self.openai and not all(map(has_calls, messages)):
+            return "data.broken-call"
         turns = self._joined(messages) if self.openai else [self._turn(message) for message in messages]
         if turns is None:
             return "data.unknown-role"
         return self._order(turns) or self._texts(turns) or self.around(row) or self._answer(row, turns)
 
     def _role(self, message: Row) -> str | None:
-        return self.roles.get(message.get(self.role_tag))
+        role = message.get(self.role_tag)
+        return None if isinstance(role, list | dict) else self.roles.get(role)
 
     def _turn(self, message: Row) -> tuple[str | None, Any]:
         return self._role(message), message.get(self.content_tag)
@@ -219,8 +225,8 @@ class ConversationJudge(_Base):
             if role is None:
                 return None
             if role in _ANSWERING and message.get("tool_calls"):
-                role, content = "function", orjson.dumps([c.get("function") for c in message["tool_calls"]])
-                content = content.decode("utf-8")
+                calls = [call.get("function") for call in message["tool_calls"]]
+                role, content = "function", json.dumps(calls, default=str)
             if role == "observation":
                 waiting.append(content)
                 continue
@@ -243,7 +249,7 @@ class ConversationJudge(_Base):
         if not all(isinstance(text, str) for _, text in used):
             return "data.not-text"
         calls = [text for role, text in used if role == "function"]
-        return "data.broken-call" if self.encodes and not all(map(_is_call, calls)) else None
+        return "data.broken-call" if self.encodes and not all(map(is_call, calls)) else None
 
     def _answer(self, row: Row, turns: list[tuple[str | None, Any]]) -> str | None:
         if isinstance(self.value(row, "kto_tag"), bool):
@@ -288,24 +294,3 @@ def _joined_text(parts: list[Any]) -> str | None:
 
 def _empty(answers: list[Any]) -> str | None:
     return None if all(answer.strip() for answer in answers) else "data.empty-answer"
-
-
-def _is_json(text: object) -> bool:
-    if not isinstance(text, str):
-        return False
-    try:
-        return isinstance(orjson.loads(text), list)
-    except orjson.JSONDecodeError:
-        return False
-
-
-def _is_call(text: str) -> bool:
-    """Whether a function call can be read (data/formatter.py: FunctionFormatter); marked ones may be."""
-    if "<tool_call>" in text or "<think>" in text:
-        return True
-    try:
-        calls = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    calls = calls if isinstance(calls, list) else [calls]
-    return all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls)

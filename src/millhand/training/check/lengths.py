@@ -26,7 +26,8 @@ class Lengths:
 
     ``tokenizer`` is None where it is not at hand; then rows that may be too long are only estimated.
     ``added`` are the tokens that the template and the config add to the vocabulary. Tools are counted as
-    the JSON that they are given as, within ``tool_prompt``: about what LLaMA-Factory makes of them.
+    the JSON that they are given as, within ``tool_prompt``: about what LLaMA-Factory makes of them in
+    ``tool_format``.
     """
 
     template: Template
@@ -40,6 +41,7 @@ class Lengths:
     keeps_thought: bool = False
     mask_history: bool = False
     tool_prompt: str = "{tool_text}"
+    tool_format: str = "default"
 
     @property
     def system(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 Path = tuple[str, ...]
@@ -19,6 +20,12 @@ def places(text: str) -> Mapping[Path, Place]:
     """
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     return {path: _place(starts, offset) for path, offset in _keys(text)}
+
+
+def keys_twice(text: str) -> tuple[Path, ...]:
+    """The keys that stand more than once in their object; what is within such a one is left out."""
+    times = Counter(path for path, _ in _keys(text))
+    return tuple(p for p in times if [n for n in range(len(p)) if times[p[: n + 1]] > 1] == [len(p) - 1])
 
 
 def _place(starts: list[int], offset: int) -> Place:

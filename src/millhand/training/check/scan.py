@@ -10,19 +10,18 @@ from typing import Any
 
 import orjson
 
-from millhand.datasets.info import columns_of
-from millhand.documents.rows import BadRow
-from millhand.training.check.faults import Tally, note_shape
-from millhand.training.check.judges import AlpacaJudge, Use, make_judge
-from millhand.training.check.lengths import BUDGET, Ruler
-from millhand.training.check.sources import rows_of
+from millhand.training.check.faults import Tally
+from millhand.training.check.judges import Use
+from millhand.training.check.lengths import BUDGET
+from millhand.training.check.scanner import Scanner
+from millhand.training.check.tables import scan_table, scan_values
 
 _BOM = b"\xef\xbb\xbf"
 # A part of a file for one process; below two of them one process is faster than starting another.
 _PART = 64 << 20
-# The least bytes of JSON that a message takes: {"from":"","value":""}, and the name of a role.
-_LEAST_MESSAGE = 30
-_NEVER = 1 << 62
+_JSON = (".json", ".jsonl")
+# datasets hands Arrow this much at once (packaged_modules/json/json.py): within it, lines do not matter.
+_BATCH = 10 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,14 @@ def scan(path: Path, entry: Mapping[str, Any], use: Use, *, processes: int | Non
         UsageError: It is of a kind that cannot be read here.
     """
     if not _has_lines(path):
-        return _scan_table(path, entry, use)
+        return scan_table(path, entry, use)
+    tally = _scan_parts(path, entry, use, processes)
+    if "data.broken-row" in tally.counts and path.stat().st_size <= _BATCH:
+        return scan_values(path, entry, use) or tally
+    return tally
+
+
+def _scan_parts(path: Path, entry: Mapping[str, Any], use: Use, processes: int | None) -> Tally:
     parts = _parts(Job(path, entry, use))
     workers = min(len(parts), processes or os.cpu_count() or 1)
     if workers < 2:
@@ -65,7 +71,7 @@ def scan(path: Path, entry: Mapping[str, Any], use: Use, *, processes: int | Non
 
 def _has_lines(path: Path) -> bool:
     """Whether a file holds one JSON object a line; what it holds tells, not its name."""
-    if path.suffix not in (".json", ".jsonl"):
+    if path.suffix not in _JSON:
         return False
     with path.open("rb") as file:
         return file.read(1 << 12).removeprefix(_BOM).lstrip()[:1] != b"["
@@ -90,14 +96,15 @@ def _merged(tallies: Iterable[Tally]) -> Tally:
     for part in tallies:
         whole.merge(part, lines)
         lines += part.lines
+    whole.lines = lines
     return whole
 
 
 def scan_lines(job: Job) -> Tally:
     """Judge the lines of one part; the numbers of rows count from its start."""
-    long, tally = _Scan(job.entry, job.use, job.budget), Tally()
+    long, tally = Scanner(job.entry, job.use, job.budget, closely=not job.start), Tally()
     prompt, query, response = long.quick
-    limit = long.limit
+    limit, look = long.limit, 0
     loads, number, blank, plain = orjson.loads, 0, 0, False
     for number, line in enumerate(_lines(job), 1):
         try:
@@ -114,74 +121,16 @@ def scan_lines(job: Job) -> Tally:
                     plain = True
                     if len(line) > limit:
                         long.measure(row, number, len(line))
+                    if number >= look:
+                        look = long.look(row, line, number, tally)
                     continue
-        long.judge(row, number, tally, len(line))
+        keys = long.judge(row, number, tally, len(line))
+        if number >= look:
+            look = long.look_at_keys(keys, line, number, tally)
     if plain:
         tally.shapes.add((long.quick, (str, str, str)))
     tally.lines, tally.rows = number, number - blank
     return long.measured(tally)
-
-
-class _Scan:
-    """The long way: every row that is not three texts.
-
-    ``quick`` are the columns of question, input and answer where nothing else is read of a row; a row of
-    up to ``limit`` bytes cannot be too long.
-    """
-
-    def __init__(self, entry: Mapping[str, Any], use: Use, budget: int = BUDGET) -> None:
-        self.judge_row, self.thought = make_judge(entry, use), use.thought
-        self.answer = _answer_column(entry)
-        simple = isinstance(self.judge_row, AlpacaJudge) and self.judge_row.simple and not use.thought
-        columns = columns_of(entry)
-        names = tuple(columns[member] or "" for member in ("prompt", "query", "response"))
-        three = simple and len({name for name in names if name}) == 3
-        self.quick = (names[0], names[1], names[2]) if three else ("", "", "")
-        self.ruler = Ruler(use.lengths, use.stage, budget) if use.lengths else None
-        self.limit = self._limit(entry, use)
-
-    def _limit(self, entry: Mapping[str, Any], use: Use) -> int:
-        if use.lengths is None:
-            return _NEVER
-        columns = columns_of(entry)
-        several = entry.get("formatting", "alpaca") != "alpaca" or columns["history"]
-        if not several and not columns["tools"]:
-            return use.lengths.harmless
-        left = use.lengths.cutoff_len - use.lengths.frame_bytes(tools=bool(columns["tools"]))
-        return max(int(left / (1 + use.lengths.turn_bytes() / (2 * _LEAST_MESSAGE))), 0)
-
-    def measure(self, row: Any, number: int, size: int) -> None:
-        """Count the tokens of a row of ``size`` bytes without a fault."""
-        if self.ruler is not None:
-            self.ruler.measure(number, size, lambda: self.judge_row.rendered(row))
-
-    def measured(self, tally: Tally) -> Tally:
-        """The tally with what was counted."""
-        if self.ruler is not None:
-            tally.cuts = self.ruler.cuts
-        return tally
-
-    def broken(self, line: bytes, number: int, tally: Tally) -> int:
-        """Note a line that is no JSON; 1 for a blank one, which is no row."""
-        if not line.strip():
-            return 1
-        tally.add("data.broken-row", number)
-        return 0
-
-    def judge(self, row: Any, number: int, tally: Tally, size: int) -> None:
-        """Note what is wrong with a row of ``size`` bytes, and the types in it."""
-        if type(row) is not dict:
-            tally.add("data.broken-row", number)
-            return
-        note_shape(tally, row)
-        fault = self.judge_row(row)
-        if fault is not None:
-            tally.add(fault, number)
-            return
-        if self.thought and not _thinks(row, self.answer, self.thought):
-            tally.thoughtless += 1
-        if size > self.limit:
-            self.measure(row, number, size)
 
 
 def _lines(job: Job) -> Iterator[bytes]:
@@ -199,58 +148,3 @@ def _lines(job: Job) -> Iterator[bytes]:
             left -= len(line)
             if left <= 0:
                 return
-
-
-def _scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
-    """Judge the rows of any other file, one after the other."""
-    scanner, tally, is_csv = _Scan(entry, use), Tally(), path.suffix == ".csv"
-    numbers = _number_columns(path) if is_csv else frozenset()
-    for item in rows_of(path):
-        tally.rows += 1
-        if isinstance(item, BadRow):
-            tally.add("data.broken-row", item.number)
-        else:
-            row = _as_pandas(item.values, numbers) if is_csv else item.values
-            scanner.judge(row, item.number, tally, _size(row) if use.lengths else 0)
-    return scanner.measured(tally)
-
-
-def _size(row: Mapping[str, Any]) -> int:
-    return len(orjson.dumps(row, default=str))
-
-
-def _answer_column(entry: Mapping[str, Any]) -> str:
-    columns, conversation = columns_of(entry), entry.get("formatting", "alpaca") != "alpaca"
-    return str(columns["messages" if conversation else "response"])
-
-
-def _thinks(row: Mapping[str, Any], column: str, words: tuple[str, ...]) -> bool:
-    answer = row.get(column)
-    text = answer if isinstance(answer, str) else str(answer)
-    return any(word in text for word in words)
-
-
-def _number_columns(path: Path) -> frozenset[str]:
-    """The columns of a CSV in which only numbers stand: pandas, which datasets reads with, makes numbers."""
-    seen: dict[str, bool] = {}
-    for item in rows_of(path):
-        if not isinstance(item, BadRow):
-            for name, value in item.values.items():
-                if value not in ("", None):
-                    seen[name] = seen.get(name, True) and _is_number(str(value))
-    return frozenset(name for name, numeric in seen.items() if numeric)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
-def _as_pandas(row: Mapping[str, Any], numbers: frozenset[str]) -> dict[str, Any]:
-    return {
-        name: None if value in ("", None) else float(value) if name in numbers else value
-        for name, value in row.items()
-    }

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from millhand.datasets.info import HUBS
 from millhand.documents.rows import BadRow, Row
-from millhand.documents.tables import open_rows
+from millhand.documents.tables import check_readable, open_rows
 from millhand.errors import Finding, FindingsError
 from millhand.llamafactory.entries import EntryRules
 from millhand.text.normal import did_you_mean
+from millhand.training.check.csvfile import CsvRows
+from millhand.training.check.faults import ROW_FAULTS
 from millhand.training.check.info import Info
 
+_BLOCK = 1 << 20
 # datasets/arrow_reader.py: a split by its name, a part of it, several of them.
 _TRAIN = re.compile(r"^train(\[[^\]]*\])?(\+train(\[[^\]]*\])?)*$")
 
@@ -25,6 +29,12 @@ def check_source(info: Info, name: str) -> Iterator[Finding]:
     key = next((key for key in HUBS if key in entry), None)
     if key is not None:
         yield _elsewhere(info, name, key)
+    elif "file_name" in entry and not isinstance(entry["file_name"], str):
+        yield info.finding(
+            "data.broken-entry", "error", (name, "file_name"), f"file_name is {entry['file_name']!r}.",
+            "LLaMA-Factory stops: “TypeError”. It takes the name of one file, or of a folder of them.",
+            'Put several files into a folder and write "file_name": "FOLDER".',
+        )  # fmt: skip
     elif not _TRAIN.match(str(entry.get("split", "train"))):
         yield info.finding(
             "data.split", "error", (name, "split"), f"A file has no split {entry['split']!r}.",
@@ -84,18 +94,47 @@ def _wrong_kind(info: Info, at: tuple[str, ...], given: str, files: list[Path], 
     return info.finding("data.file-kind", "error", at, message, why, "Save it as .jsonl.")
 
 
-def rows_of(path: Path) -> Iterator[Row | BadRow]:
+def rows_of(path: Path) -> Iterable[Row | BadRow]:
     """The rows of any kind of file that LLaMA-Factory reads.
 
     Raises:
-        FindingsError: None, or none behind a break, can be read.
+        FindingsError: None, or none behind a break, can be read, or it is not UTF-8.
         UsageError: It is of a kind that cannot be read here.
     """
+    if path.suffix in (".csv", ".json", ".jsonl", ".txt"):
+        _refuse_other_codecs(path)
     if path.suffix == ".txt":
         return _text_rows(path)
     if path.suffix == ".arrow":
         return _arrow_rows(path)
-    return iter(open_rows(path).items)
+    if path.suffix == ".csv":
+        check_readable(path)
+        return CsvRows(path)
+    return open_rows(path).items
+
+
+def _refuse_other_codecs(path: Path) -> None:
+    """Datasets decodes text as UTF-8, whatever it is in."""
+    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+    with path.open("rb") as file:
+        while True:
+            block = file.read(_BLOCK)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                line += error.object[: error.start].count(b"\n")
+                raise FindingsError([_no_utf8(path, line)]) from error
+            if not block:
+                return
+            line += block.count(b"\n")
+
+
+def _no_utf8(path: Path, line: int) -> Finding:
+    fault = ROW_FAULTS["data.not-utf8"]
+    return Finding(
+        id="data.not-utf8", severity="error", file=path.name, line=line,
+        message="it is not UTF-8 from here on", why=fault.why, mend=fault.mend,
+    )  # fmt: skip
 
 
 def _text_rows(path: Path) -> Iterator[Row]:

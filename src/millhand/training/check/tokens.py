@@ -116,6 +116,7 @@ def _lengths(config: Config, stage: str) -> Lengths | None:
     base = base_of(config)
     path = base.tokenizer_file if base else None
     packs = config.packing or config.neat_packing
+    tools = _text(config, "tool_format") or template.tools
     return Lengths(
         template=template,
         cutoff_len=config.cutoff_len - bool(packs),  # hparams/data_args.py: __post_init__
@@ -127,9 +128,8 @@ def _lengths(config: Config, stage: str) -> Lengths | None:
         thinks=False if config.enable_thinking is False else bool(config.enable_thinking) or None,
         keeps_thought=bool(config.preserve_thinking),
         mask_history=bool(config.mask_history),
-        tool_prompt=config.knowledge.tool_prompts.get(
-            _text(config, "tool_format") or template.tools, "{tool_text}"
-        ),
+        tool_prompt=config.knowledge.tool_prompts.get(tools, "{tool_text}"),
+        tool_format=tools,
     )
 
 
