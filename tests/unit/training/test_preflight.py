@@ -6,10 +6,11 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
-from millhand.errors import UsageError
+from millhand.errors import Finding, UsageError
 from millhand.training.check.explain import explain, names
 from millhand.training.check.faults import ROW_FAULTS
 from millhand.training.check.places import places
@@ -187,6 +188,15 @@ def test_sarif_names_file_line_and_column(furnished: Workspace) -> None:
         "region": {"startLine": 2, "startColumn": 1},
     }
     assert [rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]] == ["config.choice"]
+
+
+def test_sarif_names_files_by_uris(tmp_path: Path) -> None:
+    for file in ("dataset_registry/민원 데이터.jsonl", "a:b#1?.yaml", str(tmp_path / "밖 rows.jsonl")):
+        found = Finding(id="x.y", severity="error", message="m", file=file)
+        (result,) = sarif([found])["runs"][0]["results"]
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert re.fullmatch(r"(file://)?[A-Za-z0-9._~/%-]+", uri)
+        assert unquote(uri.removeprefix("file://")) == file
 
 
 def test_the_state_of_the_output_folder_is_a_note(furnished: Workspace) -> None:

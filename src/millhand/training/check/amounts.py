@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any
 
 from millhand.errors import Finding
 from millhand.training.check.subject import Config
@@ -14,12 +16,23 @@ def check_split(config: Config, rows: int) -> Iterator[Finding]:
     if not rows or config.streaming or size <= 1e-6:
         return
     part = int(size) if size > 1 else size
-    if (isinstance(part, float) and part >= 1) or (part >= 1 and part >= rows) or rows == 1:
+    held = ceil(part * rows) if part < 1 else part
+    if held >= rows or (isinstance(part, float) and part == 1):
+        few = rows == 1
         yield config.finding(
-            "data.val-size", "error", "val_size", f"val_size {size} leaves nothing of {rows:,} rows.",
-            "datasets refuses the split: a number from 1 counts rows, one below 1 is a part.",
-            "Write `val_size: 0.1`.",
+            "data.val-size", "error", "val_size",
+            f"val_size {size} leaves nothing of {rows:,} row{'' if few else 's'}.",
+            "datasets refuses the split: a number from 1 counts rows, one below 1 is a part, rounded up.",
+            "Add rows, or take val_size out." if few else "Write `val_size: 0.1`.",
         )  # fmt: skip
+
+
+def drawn(config: Config, entry: Mapping[str, Any], rows: int) -> int:
+    """How many of a dataset's rows are taken (data/loader.py:153): num_samples of its entry, max_samples."""
+    again, most = entry.get("num_samples"), config.max_samples
+    if rows and isinstance(again, int) and again > 0:
+        rows = again
+    return min(rows, most) if isinstance(most, int) and most > 0 else rows
 
 
 def check_amount(config: Config, name: str, size: int) -> Iterator[Finding]:

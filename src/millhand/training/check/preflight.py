@@ -11,7 +11,7 @@ from millhand.errors import Finding, FindingsError
 from millhand.llamafactory.knowledge import Knowledge, installed
 from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
-from millhand.training.check.amounts import check_amount, check_split
+from millhand.training.check.amounts import check_amount, check_split, drawn
 from millhand.training.check.basics import check_own, check_train
 from millhand.training.check.datasets import check_entry, check_rows, text_bytes
 from millhand.training.check.faults import Tally
@@ -221,7 +221,7 @@ class Preflight:
             for name in dict.fromkeys(config.names(key)):
                 yield from self._of(config, key, name, info)
                 same = [t.rows for (f, d, _), t in self._seen.items() if (f, d) == (info.folder, name)]
-                rows += max(same, default=0)
+                rows += drawn(config, info.entries.get(name, {}), max(same, default=0))
         yield from check_split(config, rows)
 
     def _of(self, config: Config, key: str, name: str, info: Info) -> Iterator[Finding]:

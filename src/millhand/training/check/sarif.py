@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from millhand import __version__
 from millhand.errors import Finding
@@ -28,11 +30,16 @@ def _result(finding: Finding) -> dict[str, Any]:
     text = " ".join(part for part in (finding.message, finding.why, finding.mend) if part)
     result: dict[str, Any] = {"ruleId": finding.id, "level": finding.severity, "message": {"text": text}}
     if finding.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": finding.file}}
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
         if finding.line:
             place["region"] = {"startLine": finding.line, **_column(finding)}
         result["locations"] = [{"physicalLocation": place}]
     return result
+
+
+def _uri(file: str) -> str:
+    """RFC 3986 has letters of ASCII only, and no blanks."""
+    return Path(file).as_uri() if Path(file).is_absolute() else quote(file)
 
 
 def _column(finding: Finding) -> dict[str, int]:
