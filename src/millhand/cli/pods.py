@@ -41,7 +41,10 @@ def releaser_if_rented() -> Releaser | None:
 @click.option("--all", "all_", is_flag=True, help="Also those that are over.")
 @json_option
 def pods(all_: bool, as_json: bool) -> None:
-    """List the pods that this workspace has rented. No other pod of the account is shown or touched."""
+    """List the pods that this workspace has rented. No other pod of the account is shown or touched.
+
+    Those that `millhand reap` would end by the ledger are ended first, and told.
+    """
     from millhand.runs.standing import standing
     from millhand.runs.tidy import tidy
 
@@ -68,7 +71,10 @@ def pods(all_: bool, as_json: bool) -> None:
 @click.argument("run", default="")
 @json_option
 def cost(run: str, as_json: bool) -> None:
-    """Show what pods cost (or a RUN's, or a pod file's): expected, by the ledger, and billed by RunPod."""
+    """Show what pods cost (or a RUN's, or a pod file's): expected, by the ledger, and billed by RunPod.
+
+    Those that `millhand reap` would end by the ledger are ended first, and told.
+    """
     rows = _costs(run)
     if as_json:
         print_json(rows)
