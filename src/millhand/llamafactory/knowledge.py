@@ -15,6 +15,7 @@ import msgspec
 
 from millhand.llamafactory.arguments import Argument, read_arguments, read_commands
 from millhand.llamafactory.entries import EntryRules, read_entry_rules
+from millhand.llamafactory.kinds import read_model_types
 from millhand.llamafactory.models import Model, read_models
 from millhand.llamafactory.source import Source, find_source
 from millhand.llamafactory.templates import Template, read_templates, read_tool_prompts
@@ -23,7 +24,7 @@ SNAPSHOT = Path(__file__).with_name("snapshot.json")
 
 
 class Knowledge(msgspec.Struct, frozen=True, dict=True):
-    """The arguments, templates, models and entry rules of one LLaMA-Factory with one transformers."""
+    """The arguments, templates, models and entry rules of LLaMA-Factory; the kinds of transformers."""
 
     llamafactory: str
     transformers: str
@@ -33,6 +34,7 @@ class Knowledge(msgspec.Struct, frozen=True, dict=True):
     templates: dict[str, Template]
     tool_prompts: dict[str, str]
     models: dict[str, Model]
+    model_types: tuple[str, ...] = ()
 
     def keys(self, command: str) -> dict[str, Argument]:
         """The arguments that a command (``train`` or ``infer``) takes."""
@@ -61,6 +63,7 @@ def read_knowledge(llamafactory: Source, transformers: Source) -> Knowledge:
         templates=read_templates(llamafactory),
         tool_prompts=read_tool_prompts(llamafactory),
         models=read_models(llamafactory),
+        model_types=read_model_types(transformers),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,15 @@ def test_the_snapshot_is_written_one_line_an_entry_in_order() -> None:
     known = shipped()
     for entries in (known.arguments, known.templates, known.models):
         assert list(entries) == sorted(entries)
+
+
+def test_the_kinds_of_models_are_those_that_transformers_itself_knows() -> None:
+    kinds = shipped().model_types
+    assert (len(kinds), "exaone4" in kinds, "exaone" in kinds) == (610, True, False)
+    assert list(kinds) == sorted(kinds)
+    auto = pytest.importorskip("transformers.models.auto.configuration_auto")
+    if version("transformers") == shipped().transformers:
+        assert set(kinds) == set(auto.CONFIG_MAPPING_NAMES)
 
 
 def test_types_defaults_and_choices() -> None:

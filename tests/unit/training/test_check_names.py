@@ -132,3 +132,57 @@ def test_a_yaml_beside_a_projects_own_is_told_as_such(furnished: Workspace) -> N
     other.write_text("do_train: true\n")
     with pytest.raises(UsageError, match=r"train_v2\.yaml is none of a project's files"):
         made.check(furnished, str(other))
+
+
+OWN = {"auto_map": {"AutoConfig": "configuration_exaone.ExaoneConfig"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "trusted", "findings"),
+    [
+        ({"model_type": "exaone", **OWN}, None, {"model.custom-code": "error"}),
+        ({"model_type": "exaone", **OWN}, False, {"model.custom-code": "error"}),
+        ({"model_type": "exaone", **OWN}, True, {"model.no-code": "error"}),
+        ({"model_type": "exaone", "auto_map": {"AutoConfig": "o/n--a.B"}}, True, {}),
+        ({"model_type": "qwen3", **OWN}, None, {}),
+        ({"model_type": "qwen3", "auto_map": {"AutoModelForCausalLM": "modeling_x.E"}}, None, {}),
+        ({"model_type": "nosuch"}, None, {"model.unknown-type": "error"}),
+        ({"model_type": "nosuch", "auto_map": 7}, None, {"model.unknown-type": "error"}),
+        ({"model_type": ["qwen3"]}, None, {"model.unknown-type": "error"}),
+        ({"model_type": None}, None, {"model.unknown-type": "error"}),
+    ],
+)
+def test_a_base_without_code_in_transformers_is_found(
+    furnished: Workspace, config: dict[str, Any], trusted: bool | None, findings: dict[str, str]
+) -> None:
+    made.write_base(furnished.root / "models" / "tiny", **config)
+    report = found(furnished, "models/tiny", trust_remote_code=trusted)
+    assert {f.id: f.severity for f in report} == findings
+
+
+def test_code_that_lies_beside_the_model_is_taken(furnished: Workspace) -> None:
+    made.write_base(furnished.root / "models" / "tiny", model_type="exaone", **OWN)
+    (furnished.root / "models" / "tiny" / "configuration_exaone.py").touch()
+    assert found(furnished, "models/tiny", trust_remote_code=True) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("LGAI-EXAONE/EXAONE-3.5-2.4B-Instruct", True),
+        ("LGAI-EXAONE/EXAONE-Deep-7.8B", True),
+        ("LGAI-EXAONE/EXAONE-4.0-1.2B", False),
+        ("Qwen/Qwen-7B-Chat", True),
+        ("Qwen/Qwen2.5-7B-Instruct", False),
+        ("zai-org/glm-4-9b-chat", True),
+        ("zai-org/glm-4-9b-chat-hf", False),
+        ("zai-org/GLM-4-9B-0414", False),
+        ("openbmb/MiniCPM4.1-8B", True),
+        ("openbmb/MiniCPM-V-4_6", False),
+        ("internlm/internlm3-8b-instruct", True),
+    ],
+)
+def test_repositories_that_are_known_to_come_with_code(furnished: Workspace, name: str, asked: bool) -> None:
+    expected = [("model.custom-code", "warning")] if asked else []
+    assert [(f.id, f.severity) for f in found(furnished, name)] == expected
+    assert found(furnished, name, trust_remote_code=True) == []

@@ -34,6 +34,11 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "(huggingface_hub/utils/_validators.py, validate_repo_id).",
         "model.gguf": "GGUF is for llama.cpp and its like. LLaMA-Factory has no key to load it with.",
         "model.no-owner": "Only the Hub's first models, such as gpt2, have no owner before their name.",
+        "model.custom-code": "`auto_map` in config.json names Python files of the repository. They are "
+        "run where transformers has no code for its model_type, and only with `trust_remote_code: true`.",
+        "model.no-code": "`auto_map` in config.json names a file that must lie beside it.",
+        "model.unknown-type": "`model_type` in config.json decides which of transformers' classes is loaded "
+        "(models/auto/configuration_auto.py).",
         "project.name": "Runs are named by their project, so its folder is named by letters, digits, "
         "`_`, `-` and `.`. LLaMA-Factory itself takes any name.",
         "train.no-output-dir": "Without it LLaMA-Factory writes to a folder of its own choosing.",

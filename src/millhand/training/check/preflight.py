@@ -13,6 +13,7 @@ from millhand.llamafactory.yaml import YamlDocument, parse_yaml
 from millhand.text.normal import did_you_mean, nfc
 from millhand.training.check.amounts import check_amount, check_split, drawn
 from millhand.training.check.basics import check_own, check_train
+from millhand.training.check.custom_code import check_code
 from millhand.training.check.datasets import check_entry, check_rows, text_bytes
 from millhand.training.check.faults import Tally
 from millhand.training.check.hub import check_hub
@@ -305,6 +306,7 @@ def check_config(config: Config) -> Iterator[Finding]:
     yield from apply(BY_PURPOSE[config.purpose], config)
     yield from check_state(config)
     yield from check_names(config)
+    yield from check_code(config)
     if config.purpose == "train":
         yield from check_tokens(config)
     yield from check_weights(config)
