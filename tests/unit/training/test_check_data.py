@@ -158,6 +158,26 @@ def test_a_key_that_stands_twice_in_the_registry_is_warned_of(workspace: Workspa
     assert "'query'" in found[0].message
 
 
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        ("ONLINE", "names of datasets for repositories of the Hub"),
+        ("REMOTE:a/b", "dataset_info.json of a/b on the Hub"),
+        ("data", "read data/dataset_info.json"),
+    ],
+)
+def test_it_says_what_stands_in_place_of_the_registry(workspace: Workspace, folder: str, why: str) -> None:
+    made.furnish(workspace)
+    made.write_project(workspace, "train", made.changed("train", {"dataset_dir": folder}))
+    (finding,) = [f for f in made.check(workspace).findings if f.id == "train.dataset-dir"]
+    assert why in finding.why
+
+
+def test_ranking_is_no_text(workspace: Workspace) -> None:
+    found = said(workspace, "a.jsonl", lines(ROW), ranking="false")
+    assert (found[0].id, found[0].severity) == ("data.broken-entry", "warning")
+
+
 @given(st.dates(), st.sampled_from(["", " 10:00", "T10", "T10:00:00Z", " 10:00:00+09:00", "T23:59:59-0930"]))
 def test_dates_as_arrow_reads_them(day: date, rest: str) -> None:
     assert is_iso(f"{day.isoformat()}{rest}")

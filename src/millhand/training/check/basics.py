@@ -98,10 +98,19 @@ def _output(workspace: Workspace, values: Mapping[str, Any], file: str) -> Itera
 def _folder(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:
     folder = str(values.get("dataset_dir", "data"))
     if (workspace.root / folder).resolve() != workspace.registry.resolve():
-        why = f"LLaMA-Factory would read {folder}/dataset_info.json, which Millhand does not keep."
+        why = f"LLaMA-Factory would {_registry_in(folder)}, which Millhand does not keep."
         yield _error(
             "dataset-dir", file, f"dataset_dir is {folder!r}.", why, f"Write `dataset_dir: {REGISTRY}`."
         )
+
+
+def _registry_in(folder: str) -> str:
+    """Where LLaMA-Factory learns what a dataset is (data/parser.py: get_dataset_list)."""
+    if folder == "ONLINE":
+        return "take the names of datasets for repositories of the Hub"
+    if folder.startswith("REMOTE:"):
+        return f"read dataset_info.json of {folder.removeprefix('REMOTE:')} on the Hub"
+    return f"read {folder}/dataset_info.json"
 
 
 def _data(workspace: Workspace, values: Mapping[str, Any], file: str) -> Iterator[Finding]:

@@ -34,6 +34,11 @@ def check_entry(info: Info, name: str, rules: EntryRules) -> Iterator[Finding]:
     """Find what is wrong with an entry, its file apart."""
     entry = info.entries[name]
     yield from _members(info, name, rules)
+    if isinstance(entry.get("ranking"), str):
+        yield info.finding(
+            "data.broken-entry", "warning", (name, "ranking"), f"ranking is the text {entry['ranking']!r}.",
+            "LLaMA-Factory counts every text as true, false and no too.", "Write true or false, no quotes.",
+        )  # fmt: skip
     for path in info.twice:
         if path[0] == name:
             yield info.finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from millhand.training.check.dates import is_iso
 from millhand.training.check.lengths import Cuts
 
 _SHOWN = 5
+_Inner = tuple[str, Any]
 # Arrow writes no list or object that lies deeper (kMaxNestingDepth, arrow/cpp/src/arrow/ipc/options.h).
 _DEEPEST = 62
 
@@ -212,33 +213,43 @@ def note_shape(tally: Tally, row: Mapping[str, Any]) -> int:
     How many keys there are; less than 0 where lists and objects are nested too deeply for Arrow.
     """
     tally.shapes.add((tuple(row), tuple(map(type, row.values()))))
-    waiting, dated, keys = [], tally.dated, len(row)
-    for name, value in row.items():
-        kind = type(value)
-        if kind is list or kind is dict:
-            waiting.append((name, value, 0))
-        elif kind is str and dated.get(name, True):
-            dated[name] = is_iso(value)
+    waiting: list[_Inner] = []
+    keys, depth = len(row), 0
+    _note_members(tally, "", row.items(), waiting)
     while waiting:
-        path, value, depth = waiting.pop()
+        inside, waiting = waiting, []
+        for path, value in inside:
+            if type(value) is dict:
+                keys += len(value)
+                _note_members(tally, f"{path}.", value.items(), waiting)
+            else:
+                _note_items(tally, f"{path}[]", value, waiting)
+        depth += 1
         if depth > _DEEPEST:
             return -1
-        keys += len(value) if type(value) is dict else 0
-        waiting += [(where, item, depth + 1) for where, item in _note_inner(tally, path, value)]
     return keys
 
 
-def _note_inner(tally: Tally, path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Remember what stands in a list or object; what it holds of both."""
-    is_list = type(value) is list
-    mark, dated = f"{path}[]" if is_list else f"{path}.", tally.dated
-    for name, item in (("", item) for item in value) if is_list else value.items():
-        where, kind = mark + name, type(item)
-        tally.inner.add((where, kind))
-        if kind is list or kind is dict:
-            yield where, item
-        elif kind is str and dated.get(where, True):
-            dated[where] = is_iso(item)
+def _note_members(tally: Tally, start: str, members: Iterable[_Inner], waiting: list[_Inner]) -> None:
+    seen, dated = tally.inner, tally.dated
+    for name, value in members:
+        path, kind = start + name, type(value)
+        if start:
+            seen.add((path, kind))
+        if kind is dict or kind is list:
+            waiting.append((path, value))
+        elif kind is str and dated.get(path, True):
+            dated[path] = is_iso(value)
+
+
+def _note_items(tally: Tally, path: str, items: list[Any], waiting: list[_Inner]) -> None:
+    for item in items:
+        kind = type(item)
+        tally.inner.add((path, kind))
+        if kind is dict or kind is list:
+            waiting.append((path, item))
+        elif kind is str and tally.dated.get(path, True):
+            tally.dated[path] = is_iso(item)
 
 
 def listed(rows: Iterable[int]) -> str:

@@ -16,7 +16,7 @@ from millhand.training.check.twice import keys_twice
 _LEAST_MESSAGE = 30
 NEVER = 1 << 62
 # Keys that stand twice are looked for in so many rows, then in one of a few: it takes as long as parsing.
-_CLOSELY, _SELDOM = 10_000, 16
+_CLOSELY, _SELDOM = 5_000, 64
 
 
 class Scanner:
