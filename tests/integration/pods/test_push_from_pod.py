@@ -236,7 +236,7 @@ def test_what_lies_there_and_is_not_this_run_s_is_not_sent(
     ("name", "text", "finding"),
     [
         ("optimizer2.pt", "x", "pickle"),
-        ("chat.json", '{"key": "hf_%s"}' % ("Ab1" * 12), "Hugging Face token"),
+        ("generation_config.json", '{"key": "hf_%s"}' % ("Ab1" * 12), "Hugging Face token"),
     ],
 )
 def test_the_gates_look_at_what_lies_there(
