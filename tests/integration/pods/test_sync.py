@@ -19,7 +19,7 @@ from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 from millhand.pods.sync.transfer import Choice
 from tests.sshd import Sshd, running_sshd
-from tests.unit.pods.sync.test_both_ways import tree, write
+from tests.unit.pods.sync.trees import tree, write
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin"), reason="there is no sshd"

@@ -19,8 +19,8 @@ from millhand.pods.sync.report import Report
 from millhand.runs.moving import named_paths
 from millhand.workspace import Workspace
 from tests.conftest import Millhand
-from tests.unit.pods.sync.test_both_ways import write
 from tests.unit.pods.sync.test_deleting import InProcess
+from tests.unit.pods.sync.trees import write
 
 
 class Box:

@@ -19,7 +19,7 @@ from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 from millhand.pods.sync.transfer import Choice
 from tests.unit.pods.sync.pipes import CutOpener, Opener
-from tests.unit.pods.sync.test_both_ways import OLD, tree, write
+from tests.unit.pods.sync.trees import OLD, tree, write
 
 LARGE = 6 * BLOCK + 99
 

@@ -22,7 +22,7 @@ from millhand.pods.sync.report import Report
 from millhand.pods.sync.transfer import Choice
 from tests.unit.pods.sync.pipes import CutOpener, Opener
 from tests.unit.pods.sync.test_attacks import Liar
-from tests.unit.pods.sync.test_both_ways import write
+from tests.unit.pods.sync.trees import write
 
 CHECKPOINTS = ("checkpoint-*",)
 

@@ -10,7 +10,7 @@ from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 from millhand.pods.sync.tree import shown
 from tests.unit.pods.sync.pipes import Opener
-from tests.unit.pods.sync.test_both_ways import write
+from tests.unit.pods.sync.trees import write
 
 
 class Counter:
