@@ -146,6 +146,12 @@ OWN = {"auto_map": {"AutoConfig": "configuration_exaone.ExaoneConfig"}}
         ({"model_type": "exaone", "auto_map": {"AutoConfig": "o/n--a.B"}}, True, {}),
         ({"model_type": "qwen3", **OWN}, None, {}),
         ({"model_type": "qwen3", "auto_map": {"AutoModelForCausalLM": "modeling_x.E"}}, None, {}),
+        ({"model_type": "qwen3", **OWN}, True, {"model.no-code": "error"}),
+        (
+            {"model_type": "qwen3", "auto_map": {"AutoModelForCausalLM": "m.E"}},
+            True,
+            {"model.no-code": "error"},
+        ),
         ({"model_type": "nosuch"}, None, {"model.unknown-type": "error"}),
         ({"model_type": "nosuch", "auto_map": 7}, None, {"model.unknown-type": "error"}),
         ({"model_type": ["qwen3"]}, None, {"model.unknown-type": "error"}),
@@ -186,3 +192,28 @@ def test_repositories_that_are_known_to_come_with_code(furnished: Workspace, nam
     expected = [("model.custom-code", "warning")] if asked else []
     assert [(f.id, f.severity) for f in found(furnished, name)] == expected
     assert found(furnished, name, trust_remote_code=True) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "refused"),
+    [
+        ("EleutherAI/polyglot-ko-5.8b", "q_proj,v_proj", True),
+        ("EleutherAI/polyglot-ko-5.8b", "query_key_value", False),
+        ("EleutherAI/polyglot-ko-5.8b", "attention.query_key_value,nope", False),
+        ("EleutherAI/polyglot-ko-5.8b", "all", False),
+        ("Qwen/Qwen3-0.6B", ["query_key_value"], True),
+        ("Qwen/Qwen3-0.6B", "lm_head", False),
+        ("owner/unheard-of", "query_key_value", False),
+        ("models/tiny", "self_attn.q_proj", False),
+        ("models/tiny", "lm_head", False),
+        ("models/tiny", "self_attn", True),
+    ],
+)
+def test_modules_are_known_of_bases_that_are_here_and_of_those_whose_shape_ships(
+    furnished: Workspace, name: str, targets: str | list[str], refused: bool
+) -> None:
+    change = {"model_name_or_path": name, "lora_target": targets, "dataset": "small"}
+    made.write_project(furnished, "train", made.changed("train", change))
+    findings = [f for f in made.check(furnished).findings if f.id == "method.lora-target"]
+    assert [f.severity for f in findings] == (["error"] if refused else [])
+    assert not refused or "Write `all`, or names such as" in findings[0].mend

@@ -98,7 +98,8 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "quantization.of-the-base": "config.json of the base has a quantization_config "
         "(model/model_utils/quantization.py, model/adapter.py).",
         "export.base-quantized": "config.json of the base has a quantization_config (train/tuner.py:168).",
-        "method.lora-target": "The names of modules are read from the weights of a base on this machine.",
+        "method.lora-target": "The names of modules are those of the weights on this machine, or of the "
+        "table of shapes that `millhand plan` has.",
         "method.freeze-trainable-modules": "The parts of a layer, as model/adapter.py:108 has them.",
         "method.freeze-extra-modules": "What lies outside of the layers, as model/adapter.py:118 has it.",
         "method.llama-pro-layers": "model/adapter.py:82; LLaMA Pro spreads new layers evenly.",

@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from importlib import resources
 from pathlib import Path
 
 import orjson
@@ -27,6 +28,8 @@ _OTHER_FORM = (
 def check_weights(config: Config) -> Iterator[Finding]:
     """Find what a base on this machine says against a config."""
     base = base_of(config)
+    if base is None or not base.whole:
+        yield from _by_name(config)
     if base is None:
         return
     for look in (_quantized, _targets, _layers, _kinds):
@@ -90,21 +93,51 @@ def _targets(config: Config, base: Base) -> Iterator[Finding]:
     inner, outer = modules(base.folder)
     wanted: tuple[tuple[str, frozenset[str]], ...] = ()
     if config.finetuning_type == "lora":
-        wanted = (("lora_target", inner | outer),)
+        # a head that shares the embedding's weights has none of its own
+        wanted = (("lora_target", inner | outer | {"lm_head"} if inner else inner),)
     elif config.finetuning_type == "freeze":
         wanted = (("freeze_trainable_modules", _tops(base.folder)), ("freeze_extra_modules", outer))
     for key, known in wanted:
-        names = config.names(key)
-        missing = [name for name in names if name != "all" and name not in known]
-        # one name that fits is enough for peft; freeze tuning wants all of them
-        if known and missing and (key != "lora_target" or len(missing) == len(names)):
-            near = nearest(missing[0], known, count=2) or sorted(known)[:3]
-            yield config.finding(
-                f"method.{key.replace('_', '-')}", "error", key,
-                f"The model has no module {', '.join(missing)}.",
-                "Training stops once the model has been loaded: “Target modules … not found”.",
-                f"Write `all`, or names such as {', '.join(near)}.",
-            )  # fmt: skip
+        yield from _missing(config, key, known)
+
+
+def _by_name(config: Config) -> Iterator[Finding]:
+    """What the table of bases, which ships, knows of the modules of one that is not here."""
+    if config.purpose != "train":
+        return
+    try:
+        if config.finetuning_type == "lora" and "all" not in config.names("lora_target"):
+            yield from _missing(config, "lora_target", _of_table(str(config.model_name_or_path)))
+    except FaultyValueError:
+        return
+
+
+@lru_cache(maxsize=8)
+def _of_table(name: str) -> frozenset[str]:
+    # only here: most configs have `lora_target: all`
+    from millhand.training.estimate.shapes import read_shape
+
+    table = orjson.loads(resources.files("millhand.training.estimate").joinpath("bases.json").read_bytes())
+    if name not in table:
+        return frozenset()
+    shape = read_shape(table[name]["config"], name)
+    return frozenset(linear.name for linear in shape.linears) | set(shape.embedding_names) | {"lm_head"}
+
+
+def _missing(config: Config, key: str, known: frozenset[str]) -> Iterator[Finding]:
+    names = config.names(key)
+    # peft compares the ends of names: self_attn.q_proj is one, too
+    ends = {name: name.rpartition(".")[2] if key == "lora_target" else name for name in names}
+    missing = [name for name in names if name != "all" and ends[name] not in known]
+    # one name that fits is enough for peft; freeze tuning wants all of them
+    if known and missing and (key != "lora_target" or len(missing) == len(names)):
+        near = nearest(missing[0], known, count=2) or sorted(known)[:3]
+        yield config.finding(
+            f"method.{key.replace('_', '-')}", "error", key,
+            f"The model has no module {', '.join(missing)}.",
+            "Training stops once the model has been loaded: “Target modules … not found”.",
+            f"Write `all`, or names such as {', '.join(near)}.",
+        )  # fmt: skip
 
 
 def _layers(config: Config, base: Base) -> Iterator[Finding]:
