@@ -1,4 +1,4 @@
-"""``python -m tests.differential [--configs N] [--datasets N] [REPORT]``: the whole comparison."""
+"""``python -m tests.differential [--configs N] [--datasets N] [--files N] [REPORT]``: all of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from millhand.demo import spreadsheet
 from millhand.workspace import create_workspace
 from tests.cases import check as made
 from tests.differential.compare import Bench, Score, Worker, report
+from tests.differential.files import file_case
 from tests.differential.mutations import config_case, dataset_case
 
 _HEAD = """\
@@ -26,7 +27,9 @@ and, for configs, one real training step of a tiny model. *Refused*: it ends wit
 well, and rows or texts are lost, or an empty answer or thought is trained. *Undecided*: this machine lacks a
 package, a GPU or the network, so nothing follows. Recall: of what LLaMA-Factory refuses or damages, the part
 that the check finds as an error or a warning. Precision: of what the check calls an error, the part that
-LLaMA-Factory does not take unharmed. Generated cases come from seed {seed}.
+LLaMA-Factory does not take unharmed. Generated cases come from seed {seed}. Datasets are rows and entries with
+faults put into them; files are CSV as spreadsheets save it, dates, keys that stand twice, odd types and JSON
+over several lines.
 
 """
 # A processor for pictures beside the tiny tokenizer: rows are encoded with it, and nothing is trained.
@@ -71,9 +74,11 @@ def main() -> None:
     parser.add_argument("report", nargs="?", type=Path)
     parser.add_argument("--configs", type=int, default=800)
     parser.add_argument("--datasets", type=int, default=1200)
+    parser.add_argument("--files", type=int, default=800)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    random = Random(asked.seed)
+    # of the same seed, and apart, so that neither depends on how many the other makes
+    random, of_files = Random(asked.seed), Random(f"files {asked.seed}")
     with tempfile.TemporaryDirectory() as folder:
         both = bench(Path(folder) / "ws")
         scores: list[tuple[str, Score]] = []
@@ -82,6 +87,7 @@ def main() -> None:
             ("datasets, by hand", [(both.dataset, case) for case in made.cases("rows")]),
             ("configs, generated", [(both.config, config_case(random)) for _ in range(asked.configs)]),
             ("datasets, generated", [(both.dataset, dataset_case(random)) for _ in range(asked.datasets)]),
+            ("files, generated", [(both.dataset, file_case(of_files)) for _ in range(asked.files)]),
         )  # fmt: skip
         for name, steps in plan:
             scores.append((name, Score([])))

@@ -118,7 +118,7 @@ class Bench:
             findings = made.check(self.workspace).findings
         except FindingsError as error:
             findings = list(error.findings)
-        ours = [f for f in findings if f.file.endswith((file, ".json", ".jsonl"))]
+        ours = [f for f in findings if f.file.endswith((file, ".json", ".jsonl", ".csv", ".txt"))]
         found = [f.id for f in ours if f.severity != "note"]
         errors = [f.id for f in ours if f.severity == "error"]
         return Outcome(name, self.worker.ask(purpose, deep=deep), found, errors)

@@ -22,8 +22,10 @@ from typing import Any
 
 import numpy as np
 import transformers
+from datasets import load_dataset
 from llamafactory.data import get_dataset
 from llamafactory.data import template as templates
+from llamafactory.extras.constants import FILEEXT2TYPE
 from llamafactory.hparams import get_infer_args, get_train_args
 from llamafactory.model import load_tokenizer
 from llamafactory.train.tuner import export_model, run_exp
@@ -138,7 +140,8 @@ def late_damage(values: dict[str, Any]) -> str:
 def damage(loaded: Any, data: Any, stage: str, template: Any, tokenizer: Any) -> str:
     """What is wrong with the rows that came through; empty where nothing is."""
     if not all(str(entry.get("file_name")).endswith(".jsonl") for entry in entries(data)):
-        return ""
+        single = all(os.path.splitext(str(entry.get("file_name")))[1] for entry in entries(data))
+        return lost_rows(loaded, data, stage) if single else ""
     if any(entry.get("num_samples") for entry in entries(data)):
         return lost_rows(loaded, data, stage)
     mixed = data.mix_strategy != "concat" or data.packing or data.val_size or data.eval_dataset
@@ -163,7 +166,12 @@ def entries(data: Any) -> list[dict[str, Any]]:
 def source_rows(data: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for entry in entries(data):
-        with open(f"{data.dataset_dir}/{entry['file_name']}") as file:
+        path = os.path.join(data.dataset_dir, entry["file_name"])
+        if not path.endswith(".jsonl"):
+            kind = FILEEXT2TYPE[os.path.splitext(path)[1][1:]]
+            rows += list(load_dataset(kind, data_files=[path], split="train"))
+            continue
+        with open(path) as file:
             rows += [json.loads(line) for line in file if line.strip()]
     return rows
 

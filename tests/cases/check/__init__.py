@@ -130,7 +130,7 @@ def write_case(workspace: Workspace, case: dict[str, Any], name: str = "case.jso
     for file, text in case.get("files", {}).items():
         path = workspace.registry / file
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(text.encode(case.get("encoding", "utf-8")))
+        path.write_bytes(text.encode(case.get("encoding", "utf-8"), errors="replace"))
     write_rows(workspace.registry / name, case.get("rows", []))
     if entry.get("file_name") == "case.jsonl":
         entry["file_name"] = name

@@ -202,7 +202,7 @@ class ConversationJudge(_Base):
         messages = raw[1:] if raw and self._role(raw[0]) == "system" else raw
         if self.encodes and system and not isinstance(system, str):
             return "data.not-text"
-        if self.openai and not all(map(has_calls, messages)):
+        if self.openai and not all(has_calls(one) for one in messages if self._role(one) in _ANSWERING):
             return "data.broken-call"
         turns = self._joined(messages) if self.openai else [self._turn(message) for message in messages]
         if turns is None:
