@@ -27,9 +27,9 @@ and, for configs, one real training step of a tiny model. *Refused*: it ends wit
 well, and rows or texts are lost, or an empty answer or thought is trained. *Undecided*: this machine lacks a
 package, a GPU or the network, so nothing follows. Recall: of what LLaMA-Factory refuses or damages, the part
 that the check finds as an error or a warning. Precision: of what the check calls an error, the part that
-LLaMA-Factory does not take unharmed. Generated cases come from seed {seed}. Datasets are rows and entries with
-faults put into them; files are CSV as spreadsheets save it, dates, keys that stand twice, odd types and JSON
-over several lines.
+LLaMA-Factory does not take unharmed. Generated cases come from seed {seed}. *Datasets* are rows and entries
+with faults put into them; *files* are CSV as spreadsheets save it, dates, keys that stand twice, odd types
+and JSON over several lines.
 
 """
 # A processor for pictures beside the tiny tokenizer: rows are encoded with it, and nothing is trained.
