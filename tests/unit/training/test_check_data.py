@@ -184,6 +184,7 @@ def test_dates_as_arrow_reads_them(day: date, rest: str) -> None:
     assert not is_iso(f"{day.isoformat()}{rest}.")
     assert not is_iso(f"{day:%Y/%m/%d}{rest}")
     assert is_loose(f"{day.isoformat()}")
+    assert not is_loose(f"{day.year:04}-02-30")
 
 
 def test_what_is_no_date() -> None:

@@ -20,8 +20,8 @@ _ISO = re.compile(
 )
 # What pandas' parser of dates takes is more than this; here stands what people write.
 _LOOSE = re.compile(
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?Z|[+-]\d\d:?\d\d)?)?"
-    r"|\d{1,2}:\d\d(:\d\d)?|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|"
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})([ T]\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?Z|[+-]\d\d:?\d\d)?)?"
+    r"|([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|"
 )
 _DATED_NAMES = ("modified", "date", "datetime")
 
@@ -44,7 +44,8 @@ def _is_day(year: int, month: int, day: int) -> bool:
 
 def is_loose(text: str) -> bool:
     """Whether pandas reads a text as a date; an empty one is none, and spoils no column of dates."""
-    return _LOOSE.fullmatch(text) is not None
+    found = _LOOSE.fullmatch(text)
+    return found is not None and (found[1] is None or _is_day(*map(int, found.group(1, 2, 3))))
 
 
 def is_dated_name(column: str) -> bool:

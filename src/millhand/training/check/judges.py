@@ -189,6 +189,8 @@ class ConversationJudge(_Base):
         members = ("user_tag", "assistant_tag", "observation_tag", "function_tag", "system_tag")
         words = ("user", "assistant", "observation", "function", "system")
         self.roles = {tags[member]: word for member, word in zip(members, words, strict=True)}
+        if self.openai and tags["observation_tag"] is None:
+            self.roles[None] = "observation"  # it is compared with before any other
 
     def __call__(self, row: Row) -> str | None:
         """The fault of a row."""
