@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from millhand.training.check.faults import ROW_FAULTS
+from millhand.training.check.other_ids import FAMILIES, OTHER_IDS
 from millhand.training.check.rules import ALL
 
 _OTHERS: Mapping[str, str] = MappingProxyType(
@@ -122,9 +123,14 @@ def explain(name: str) -> str:
     if name in ROW_FAULTS:
         fault = ROW_FAULTS[name]
         return "\n".join((f"A row: {fault.message}.", fault.why, fault.mend, "Source: data/converter.py"))
-    return _OTHERS.get(name, "")
+    return _OTHERS.get(name) or OTHER_IDS.get(name) or _of_family(name)
+
+
+def _of_family(name: str) -> str:
+    found = (text for head, tail, text in FAMILIES if name.startswith(head) and name.endswith(tail))
+    return next(found, "")
 
 
 def names() -> list[str]:
     """All ids, in order."""
-    return sorted({*ALL, *ROW_FAULTS, *_OTHERS})
+    return sorted({*ALL, *ROW_FAULTS, *_OTHERS, *OTHER_IDS})
