@@ -77,7 +77,7 @@ def _called() -> dict[str, list[_Site]]:
     found: dict[str, list[_Site]] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         for node, within in _walk(ast.parse(path.read_bytes()), None):
-            name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+            name = str(getattr(node.func, "attr", "") or getattr(node.func, "id", ""))
             found.setdefault(name, []).append((path.relative_to(SOURCE).as_posix(), node, within))
     return found
 
