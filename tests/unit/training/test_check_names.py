@@ -217,3 +217,18 @@ def test_modules_are_known_of_bases_that_are_here_and_of_those_whose_shape_ships
     findings = [f for f in made.check(furnished).findings if f.id == "method.lora-target"]
     assert [f.severity for f in findings] == (["error"] if refused else [])
     assert not refused or "Write `all`, or names such as" in findings[0].mend
+
+
+def test_the_models_own_template_is_named(furnished: Workspace) -> None:
+    change = {"model_name_or_path": "Qwen/Qwen3-8B", "template": "llama3", "dataset": "small"}
+    made.write_project(furnished, "train", made.changed("train", change))
+    (only,) = [f for f in made.check(furnished).findings if f.id == "template.differs"]
+    assert only.mend == "Write `template: qwen3`, unless another is meant."
+
+
+def test_keys_within_a_key_belong_at_the_margin(furnished: Workspace) -> None:
+    made.write_project(furnished, "train", made.TRAIN)
+    text = "train:\n  do_train: true\n  stage: sft\n"
+    (furnished.configs / "qa" / "train.yaml").write_text(text)
+    (only,) = [f for f in made.check(furnished).findings if f.id == "config.unknown-key"]
+    assert (only.line, "Did you mean" in only.mend, "to the margin" in only.mend) == (1, False, True)

@@ -87,6 +87,10 @@ def _explained(config: Config, key: str) -> tuple[str, str, str]:
         mend = _OTHERWISE.get(key) or f"Take the line out. {REMOVED[key]}"
         message = f"{key} was taken away (transformers {config.knowledge.transformers})."
         return "config.removed-key", message, mend
+    name, message = "config.unknown-key", f"{key} is no key of LLaMA-Factory {config.knowledge.llamafactory}."
+    inner = config.values[key]
+    if isinstance(inner, dict) and inner.keys() & config.arguments.keys():
+        return name, message, f"Take `{key}:` out and its lines to the margin: keys stand in no other key."
     near = nearest(key, config.arguments, count=1)
     mend = f"Did you mean `{near[0]}`?" if near else "Take the line out, or look the key up."
-    return "config.unknown-key", f"{key} is no key of LLaMA-Factory {config.knowledge.llamafactory}.", mend
+    return name, message, mend

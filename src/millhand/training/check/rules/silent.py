@@ -20,6 +20,11 @@ def _template_differs(config: Config) -> bool:
     return bool(known) and config.template is not None and config.template not in with_variants
 
 
+def _own_template(config: Config) -> str:
+    known = sorted(templates_of(str(config.model_name_or_path), config.knowledge.models))
+    return f"Write {' or '.join(f'`template: {name}`' for name in known)}, unless another is meant."
+
+
 def _end_token(config: Config) -> bool:
     template = config.knowledge.templates.get(config.template)
     path = str(config.model_name_or_path)
@@ -46,7 +51,7 @@ SILENT = (
     Rule(
         "template.differs", ("template",), _template_differs,
         "This is not the template that LLaMA-Factory has for this model.",
-        "Take the model's own, unless it is meant.", "extras/constants.py, DEFAULT_TEMPLATE",
+        _own_template, "extras/constants.py, DEFAULT_TEMPLATE",
         why="The model was taught another format: it learns worse, and may not stop.", severity="warning",
     ),
     Rule(
