@@ -52,7 +52,7 @@ def test_a_fault_of_a_row_has_file_and_line(workspace: Workspace, file: str) -> 
     wanted = {"a.jsonl": (2, 2), "spread.json": (6, 2), "array.json": (7, 2), "a.csv": (4, 3)}[file]
     (finding,) = said(workspace, file, text)
     assert (finding.line, finding.row) == wanted
-    assert finding.file == f"dataset_registry/{file}"
+    assert (finding.file, finding.column) == (f"dataset_registry/{file}", "output")
     place = sarif([finding])["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert place["region"] == {"startLine": wanted[0]}
 
@@ -171,6 +171,15 @@ def test_it_says_what_stands_in_place_of_the_registry(workspace: Workspace, fold
     made.write_project(workspace, "train", made.changed("train", {"dataset_dir": folder}))
     (finding,) = [f for f in made.check(workspace).findings if f.id == "train.dataset-dir"]
     assert why in finding.why
+
+
+def test_a_file_that_cannot_be_read_is_an_error_however_few_rows_are_looked_at(workspace: Workspace) -> None:
+    made.furnish(workspace)
+    (workspace.registry / "a.csv").write_text(HEADER + "q,,a\nq,,b,c\n", encoding="utf-8")
+    made.write_info(workspace, {"case": {"file_name": "a.csv", "num_samples": 1}})
+    made.write_project(workspace, "train", made.changed("train", {"dataset": "case", "max_samples": 1}))
+    found = [(f.id, f.severity) for f in made.check(workspace).findings if f.file.endswith(".csv")]
+    assert found == [("data.ragged-row", "error")]
 
 
 def test_ranking_is_no_text(workspace: Workspace) -> None:

@@ -23,6 +23,18 @@ from millhand.training.check.tables import broken_line
 
 # Rows that LLaMA-Factory cannot read at all.
 _UNREADABLE = ("data.broken-row", "data.not-utf8", "data.ragged-row", "data.open-quote", "data.key-twice")
+# The members of `columns` that a fault is in.
+_OF_ANY = {
+    "data.no-kto-tag": "kto_tag", "data.label-in-sft": "kto_tag", "data.broken-tools": "tools",
+    "data.history-lost": "history", "data.history-pairs": "history",
+}  # fmt: skip
+_OF_ALPACA = {
+    "data.no-answer": "response", "data.empty-answer": "response", "data.empty-question": "prompt",
+}  # fmt: skip
+_OF_MESSAGES = (
+    "data.no-messages", "data.role-order", "data.turn-count", "data.unknown-role", "data.broken-call",
+    "data.empty-answer", "data.no-answer",
+)  # fmt: skip
 _WORDS = (
     "pandas takes N/A, None, null, nan and an empty cell for nothing, and a column of numbers or of True and "
     "False for no text: save it as .jsonl (`millhand data add FILE`)."
@@ -135,7 +147,8 @@ def check_rows(info: Info, name: str, paths: Sequence[Path], use: Use) -> tuple[
     drawn = info.entries[name].get("num_samples")
     for path, shown, tally in seen:
         spared = _spared(tally, whole.rows, drawn, use)
-        rows = [one for one in _of_rows(tally, shown, path, spared) if not blind or one.id in _UNREADABLE]
+        of_rows = _of_rows(info.entries[name], tally, shown, path, spared)
+        rows = [one for one in of_rows if not blind or one.id in _UNREADABLE]
         found += [*rows, *(() if blind else _dates(info.entries[name], tally, shown))]
     return [*found, *(() if blind else _whole(info, name, whole, use))], whole
 
@@ -183,18 +196,29 @@ def _spared(tally: Tally, rows: int, drawn: object, use: Use) -> frozenset[str]:
     found = set()
     for name, first in tally.faults.items():
         lucky = isinstance(drawn, int) and tally.counts[name] <= rows - drawn
-        if name != "data.broken-row" and (lucky or (use.first is not None and first[0] > use.first)):
+        if name not in _UNREADABLE and (lucky or (use.first is not None and first[0] > use.first)):
             found.add(name)
     return frozenset(found)
 
 
-def _of_rows(tally: Tally, shown: str, path: Path, spared: frozenset[str]) -> Iterator[Finding]:
+def _column(entry: Mapping[str, Any], fault: str) -> str | None:
+    """The column that a fault of a row is in, where it is in one alone."""
+    alpaca, columns = entry.get("formatting", "alpaca") == "alpaca", columns_of(entry)
+    members = _OF_ANY | (_OF_ALPACA if alpaca and not entry.get("ranking") else {})
+    if not alpaca and not entry.get("ranking"):
+        members |= dict.fromkeys(_OF_MESSAGES, "messages")
+    return columns.get(members.get(fault, ""))
+
+
+def _of_rows(
+    entry: Mapping[str, Any], tally: Tally, shown: str, path: Path, spared: frozenset[str]
+) -> Iterator[Finding]:
     for name, rows in tally.faults.items():
         fault, count = ROW_FAULTS[name], tally.counts[name]
         where = f" (rows {listed(rows)}{' …' if count > len(rows) else ''})" if count > 1 else ""
         yield Finding(
             id=name, severity="warning" if name in spared else fault.severity, file=shown,
-            line=tally.line(rows[0]), row=rows[0],
+            line=tally.line(rows[0]), row=rows[0], column=_column(entry, name),
             message=f"{count:,} of {tally.rows:,} rows: {fault.message}{where}",
             why=fault.why, mend=_IN_CSV.get(name, fault.mend) if path.suffix == ".csv" else fault.mend,
         )  # fmt: skip
