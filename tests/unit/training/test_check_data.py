@@ -182,6 +182,15 @@ def test_a_file_that_cannot_be_read_is_an_error_however_few_rows_are_looked_at(w
     assert found == [("data.ragged-row", "error")]
 
 
+def test_texts_to_pre_train_on_that_cannot_be_read_are_told(workspace: Workspace) -> None:
+    made.furnish(workspace)
+    (workspace.registry / "a.txt").write_bytes("글\n".encode("cp949"))
+    made.write_info(workspace, {"case": {"file_name": "a.txt", "columns": {"prompt": "text"}}})
+    change = {"dataset": "case", "stage": "pt", "cutoff_len": 32}
+    made.write_project(workspace, "train", made.changed("train", change))
+    assert made.harmful(made.check(workspace)) == ["data.not-utf8"]
+
+
 def test_ranking_is_no_text(workspace: Workspace) -> None:
     found = said(workspace, "a.jsonl", lines(ROW), ranking="false")
     assert (found[0].id, found[0].severity) == ("data.broken-entry", "warning")

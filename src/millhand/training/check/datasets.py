@@ -122,7 +122,10 @@ def text_bytes(info: Info, name: str, paths: Sequence[Path], limit: int) -> int:
     column = columns_of(info.entries[name])["prompt"] or "" if isinstance(given, dict) else None
     if size > limit or not isinstance(column, str):
         return max(size, limit)
-    rows = [item.values for path in paths for item in rows_of(path) if isinstance(item, Row)]
+    try:
+        rows = [item.values for path in paths for item in rows_of(path) if isinstance(item, Row)]
+    except (FindingsError, UsageError):  # said where the rows themselves are looked at
+        return max(size, limit)
     return sum(len(str(row.get(column) or "").encode("utf-8")) + 1 for row in rows)
 
 

@@ -21,7 +21,7 @@ _ISO = re.compile(
 # What pandas' parser of dates takes is more than this; here stands what people write.
 _LOOSE = re.compile(
     r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})([ T]\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?Z|[+-]\d\d:?\d\d)?)?"
-    r"|([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|"
+    r"|\d{4}-(0[1-9]|1[0-2])|([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|"
 )
 _DATED_NAMES = ("modified", "date", "datetime")
 
