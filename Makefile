@@ -7,7 +7,7 @@
 #           release, and for train-, export- and release-remote
 #   DATASET a dataset of dataset_registry/, for push-dataset
 #   TO      USER/NAME on the Hugging Face Hub, for push-model, push-dataset, release and release-remote
-#   ARGS    for pytest, in unit, real, remote and tests (-k pods, -x)
+#   ARGS    for pytest, in unit, real, remote and tests (-k pods, -x); for down (--now, --all)
 #   POD     a pod file of runpod/ (l4, rtx4090 …) or ssh://user@host:port/folder, for the targets on -remote, webui,
 #           push, pull and down
 #
@@ -150,7 +150,7 @@ pull: $(VENV)/.installed           ## bring what POD has made home (millhand syn
 	$(BIN)/millhand sync down --pod $(POD)
 
 down: $(VENV)/.installed           ## end POD
-	$(BIN)/millhand down $(POD)
+	$(BIN)/millhand down $(POD) $(ARGS)
 
 cost: $(VENV)/.installed           ## what pods cost: expected, by the ledger, billed
 	$(BIN)/millhand cost

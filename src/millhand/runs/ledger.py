@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,13 @@ class Ledger:
 def _add_later(connection: sqlite3.Connection) -> None:
     """Add the column that a ledger of an earlier Millhand lacks."""
     columns = {row[1] for row in connection.execute("PRAGMA table_info(run)")}
-    if "exports" not in columns:
-        with suppress(sqlite3.OperationalError):  # another client has added it by now
-            connection.execute(_LATER)
+    if "exports" in columns:
+        return
+    try:
+        connection.execute(_LATER)
+    except sqlite3.OperationalError as error:
+        if "duplicate column" not in str(error):  # another client has added it by now
+            raise
 
 
 def _run(row: tuple[Any, ...]) -> Run:

@@ -104,3 +104,14 @@ def test_a_hash_is_remembered_until_the_file_changes(ledger: Ledger, tmp_path: P
     path.write_bytes(b"too")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     assert ledger.sha256(path) == hashlib.sha256(b"two").hexdigest(), "the same size and time: not read again"
+
+
+def test_a_ledger_that_cannot_be_brought_up_to_date_is_told(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("millhand.runs.ledger._LATER", "ALTER TABLE nowhere ADD COLUMN exports INTEGER")
+    ledger.runs()
+    with closing(sqlite3.connect(tmp_path / "state" / "ledger.sqlite")) as db:
+        db.execute("ALTER TABLE run DROP COLUMN exports")
+    with pytest.raises(MillhandError, match="cannot be used"):
+        ledger.runs()
