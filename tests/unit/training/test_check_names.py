@@ -89,6 +89,11 @@ def test_an_adapter_that_is_not_there_is_not_to_be_made_as_a_model(furnished: Wo
     (only,) = found(furnished, "models/tiny", adapter_name_or_path="outputs/none")
     assert only.id == "train.no-model-folder"
     assert "model init" not in only.mend
+    (furnished.root / "outputs" / "none").mkdir(parents=True)
+    (only,) = found(furnished, "models/tiny", adapter_name_or_path="outputs/none")
+    assert (only.id, only.severity) == ("model.no-adapter", "error")
+    (furnished.root / "outputs" / "none" / "adapter_config.json").write_text("{}")
+    assert found(furnished, "models/tiny", adapter_name_or_path="outputs/none") == []
 
 
 def test_names_are_judged_as_the_hubs_client_does() -> None:

@@ -37,6 +37,8 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "is there. LLaMA-Factory takes it for a name on the Hub and stops.",
         "model.no-config": "The base's folder has no config.json, from which transformers takes what model "
         "it is. Copy the whole model there, or name its repository.",
+        "model.no-adapter": "adapter_name_or_path names a folder without adapter_config.json, so peft finds "
+        "no adapter in it. Name the output_dir, or a checkpoint, of a run with `finetuning_type: lora`.",
         "model.interpolation": "The base's name holds `${…}`. LLaMA-Factory reads its YAML with OmegaConf "
         "and fills in nothing (hparams/parser.py, read_args). Write the name itself.",
         "model.address": "The base is named by an address. A model is named as owner/name, without "

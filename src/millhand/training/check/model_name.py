@@ -30,8 +30,8 @@ def check_names(config: Config) -> Iterator[Finding]:
     for key, name in _names(config):
         if not is_folder(config.root / name):
             yield from _absent(config, key, name)
-        elif key == _BASE and config.purpose == "train":
-            yield from _empty(config, name)
+        elif config.purpose == "train":
+            yield from _empty(config, name) if key == _BASE else _no_adapter(config, name)
 
 
 def _names(config: Config) -> Iterator[tuple[str, str]]:
@@ -56,6 +56,17 @@ def _empty(config: Config, name: str) -> Iterator[Finding]:
         "model.no-config", "error", _BASE, f"{name} has no config.json.",
         "Transformers cannot tell what model this is, and LLaMA-Factory stops.", mend,
     )  # fmt: skip
+
+
+def _no_adapter(config: Config, name: str) -> Iterator[Finding]:
+    # with adapter_folder peft looks in that folder of it
+    within = config.values.get("adapter_folder")
+    if not within and not (config.root / name / "adapter_config.json").is_file():
+        yield config.finding(
+            "model.no-adapter", "error", _ADAPTER, f"{name} holds no adapter: it has no adapter_config.json.",
+            "LLaMA-Factory stops: “Can't find 'adapter_config.json'”.",
+            "Name the output_dir, or a checkpoint, of a run with `finetuning_type: lora`.",
+        )  # fmt: skip
 
 
 def _absent(config: Config, key: str, name: str) -> Iterator[Finding]:
