@@ -210,7 +210,7 @@ def _column(entry: Mapping[str, Any], fault: str) -> str | None:
     members = _OF_ANY | (_OF_ALPACA if alpaca and not entry.get("ranking") else {})
     if not alpaca and not entry.get("ranking"):
         members |= dict.fromkeys(_OF_MESSAGES, "messages")
-    return columns.get(members.get(fault, ""))
+    return columns.get(members.get(fault, "")) or None
 
 
 def _of_rows(
