@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millhand.documents.rows import BadRow
@@ -254,3 +254,69 @@ def test_a_csv_is_read_as_pandas_reads_it(tmp_path: Path, text: str, rows: list[
     path.write_bytes(text.encode())
     found = [item.finding.id if isinstance(item, BadRow) else item.values for item in CsvRows(path)]
     assert found == rows
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = (
+    "instruction",
+    "input",
+    "output",
+    "messages",
+    "history",
+    "tools",
+    "images",
+    "tool_calls",
+    "role",
+    "content",
+)
+MEMBERS = (
+    "prompt",
+    "query",
+    "response",
+    "history",
+    "messages",
+    "system",
+    "tools",
+    "images",
+    "chosen",
+    "kto_tag",
+)
+MESSAGE = st.dictionaries(
+    st.sampled_from(["role", "content", "tool_calls", "from", "value"]), ODD, max_size=3
+)
+VALUE = ODD | st.lists(MESSAGE, max_size=3)
+ENTRY = st.fixed_dictionaries(
+    {},
+    optional={
+        "columns": ODD | st.dictionaries(st.sampled_from(MEMBERS), ODD | st.sampled_from(NAMES)),
+        "tags": ODD | st.dictionaries(st.sampled_from(["role_tag", "content_tag", "user_tag"]), ODD),
+        "formatting": st.sampled_from(["alpaca", "sharegpt", "openai"]) | ODD,
+        "ranking": st.booleans() | ODD,
+        "num_samples": ODD,
+        "split": ODD,
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@given(
+    entry=ENTRY, rows=st.lists(st.dictionaries(st.sampled_from(NAMES), VALUE, max_size=4) | ODD, max_size=3)
+)
+def test_no_entry_and_no_rows_break_the_check(
+    workspace: Workspace, entry: dict[str, Any], rows: list[Any]
+) -> None:
+    said(workspace, "a.jsonl", lines(*rows), **entry)
+    said(workspace, "a.json", json.dumps(rows), **entry)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@given(
+    ending=st.sampled_from(["csv", "json", "jsonl", "txt", "arrow", "parquet"]),
+    content=st.binary(max_size=40) | st.text('a1,;"\n[]{}: ', max_size=40).map(str.encode),
+)
+def test_no_bytes_break_the_check(workspace: Workspace, ending: str, content: bytes) -> None:
+    said(workspace, f"a.{ending}", content)

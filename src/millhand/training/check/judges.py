@@ -149,7 +149,9 @@ class AlpacaJudge(_Base):
     def _history(self, row: Row) -> str | None:
         history = self.value(row, "history")
         if not isinstance(history, list):
-            return "data.history-lost" if history and isinstance(history, str) else None
+            used = (self.columns[member] for member in ("prompt", "query", "response"))
+            lost = history and isinstance(history, str) and self.columns["history"] not in used
+            return "data.history-lost" if lost else None
         if not all(isinstance(pair, list | str) and len(pair) == 2 for pair in history):
             return "data.history-pairs"
         texts = [text for pair in history for text in pair]

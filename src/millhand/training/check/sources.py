@@ -156,15 +156,23 @@ def _arrow_rows(path: Path) -> Iterator[Row]:
 def _batches(path: Path) -> Iterator[list[dict[str, Any]]]:
     import pyarrow as pa
 
-    with pa.memory_map(str(path)) as source:
-        try:
-            yield from (batch.to_pylist() for batch in pa.ipc.open_stream(source))
-        except pa.ArrowInvalid:
-            try:
-                made = pa.ipc.open_file(source)
-            except pa.ArrowInvalid as error:
-                raise FindingsError([_broken(path, error)]) from error
-            yield from (made.get_batch(index).to_pylist() for index in range(made.num_record_batches))
+    try:
+        with pa.memory_map(str(path)) as source:
+            for batch in _opened(source):
+                yield batch.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FindingsError([_broken(path, error)]) from error
+
+
+def _opened(source: Any) -> Iterator[Any]:
+    """The batches of a file in Arrow's stream format, or in its file format."""
+    import pyarrow as pa
+
+    try:
+        yield from pa.ipc.open_stream(source)
+    except (pa.ArrowInvalid, OSError):
+        made = pa.ipc.open_file(source)
+        yield from (made.get_batch(index) for index in range(made.num_record_batches))
 
 
 def _broken(path: Path, error: Exception) -> Finding:
