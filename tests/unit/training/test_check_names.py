@@ -42,8 +42,10 @@ def found(workspace: Workspace, name: str, purpose: str = "train", **changes: An
         ("Qwen2.5-7B-Instruct", "error", "model.no-owner", f"`model_name_or_path: {WHOLE}`"),
         ("someones-own-model", "warning", "model.no-owner", "owner/name"),
         ("Qwen/Qwen2.5-7B-Instruct-GGUF", "warning", "model.gguf", WHOLE),
+        ("", "error", "model.name", "owner/name"),
         ("민원/모델", "error", "model.name", "owner/name"),
         ("a b/c", "error", "model.name", "owner/name"),
+        (" models/tiny", "error", "model.name", "owner/name"),
         ("someone/model@main", "error", "model.name", "owner/name"),
         ("m" * 300, "error", "model.name", "owner/name"),
     ],
@@ -94,6 +96,15 @@ def test_an_adapter_that_is_not_there_is_not_to_be_made_as_a_model(furnished: Wo
     assert (only.id, only.severity) == ("model.no-adapter", "error")
     (furnished.root / "outputs" / "none" / "adapter_config.json").write_text("{}")
     assert found(furnished, "models/tiny", adapter_name_or_path="outputs/none") == []
+
+
+@pytest.mark.parametrize("names", ["", "outputs/qa,"])
+def test_an_adapter_without_a_name_is_found(furnished: Workspace, names: str) -> None:
+    folder = furnished.root / "outputs" / "qa"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    (only,) = found(furnished, "models/tiny", adapter_name_or_path=names)
+    assert (only.id, only.severity) == ("model.name", "error")
 
 
 def test_names_are_judged_as_the_hubs_client_does() -> None:

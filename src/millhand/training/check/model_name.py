@@ -28,7 +28,9 @@ _BASE, _ADAPTER = "model_name_or_path", "adapter_name_or_path"
 def check_names(config: Config) -> Iterator[Finding]:
     """Find a base or an adapter whose name can lead nowhere."""
     for key, name in _names(config):
-        if not is_folder(config.root / name):
+        if not name.strip():
+            yield _blank(config, key)
+        elif not is_folder(config.root / name):
             yield from _absent(config, key, name)
         elif config.purpose == "train":
             yield from _empty(config, name) if key == _BASE else _no_adapter(config, name)
@@ -36,11 +38,17 @@ def check_names(config: Config) -> Iterator[Finding]:
 
 def _names(config: Config) -> Iterator[tuple[str, str]]:
     base = None if _BASE in config.faulty else config.model_name_or_path
-    if isinstance(base, str) and base:
+    if isinstance(base, str):
         yield _BASE, base
     for name in config.names(_ADAPTER) if _ADAPTER not in config.faulty else ():
-        if name:
-            yield _ADAPTER, name
+        yield _ADAPTER, name
+
+
+def _blank(config: Config, key: str) -> Finding:
+    return config.finding(
+        "model.name", "error", key, f"{key} holds an empty name.", "LLaMA-Factory looks for it and stops.",
+        f"Take {key} out, or the comma too many." if key == _ADAPTER else "Name a folder, or owner/name.",
+    )  # fmt: skip
 
 
 def _empty(config: Config, name: str) -> Iterator[Finding]:
