@@ -35,7 +35,20 @@ def rented_there(workspace: Workspace, pod_file: PodFile, run: str, say: Say) ->
     mine = living(workspace, pod_file.name, run)
     if not mine:
         raise none_rented(pod_file.name)
-    return there(workspace, pod_file, mine[-1], say)
+    return there(workspace, pod_file, mine[-1] if run else _for_no_run(mine), say)
+
+
+def _for_no_run(entries: list[PodEntry]) -> PodEntry:
+    """The pod that :class:`millhand.runs.on_demand.PodOnDemand` takes for no run: what went up comes down.
+
+    One that `millhand up` made comes before those of runs; what runs, before what is stopped.
+    """
+
+    def worth(entry: PodEntry) -> tuple[bool, bool]:
+        runs = entry.state == "ready" and entry.armed if entry.run else entry.state in ("rented", "ready")
+        return (runs, not entry.run)
+
+    return sorted(entries, key=worth)[-1]  # of equals the newest
 
 
 def none_rented(name: str) -> UsageError:

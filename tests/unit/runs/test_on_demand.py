@@ -13,7 +13,7 @@ from millhand.cli.agreeing import agree
 from millhand.errors import PodLostError, StoppedError, UsageError
 from millhand.pods.podfile import find_pod
 from millhand.pods.runpod.client import RunPod
-from millhand.runs import on_demand
+from millhand.runs import on_demand, rented_there
 from millhand.runs.on_demand import PodOnDemand
 from millhand.runs.pod_ledger import PodEntry, PodLedger
 from millhand.runs.release import Releaser
@@ -97,6 +97,23 @@ def test_of_several_runs_pods_the_newest_that_runs_is_taken(
     fake.terminate(fake.pods[entries[first].pod_id])
     line.take()
     assert (line.asked, ledger.entries()[-1].owner) == (["rent"], "pod:l4")
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_only_looks_takes_the_pod_that_work_for_no_run_takes(
+    line: Line, rent: Rent, ledger: PodLedger, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(rented_there, "there", lambda _w, _p, entry, _s: looked.append(entry.name))
+    line.take("qa-1")
+    line.take("qa-2")
+    mine = rent("").name
+    rent("qa-3")  # the newest, and nobody has seen its lease held
+    if stopped:
+        ledger.set(mine, state="stopped")
+    rented_there.rented_there(line.workspace, find_pod(line.workspace, "l4"), "", line.told.append)
+    line.take()
+    assert looked == [line.taken[-1]] == [line.taken[1] if stopped else mine]
 
 
 def test_a_pod_whose_lease_was_never_seen_held_is_left_to_the_run_that_waits_for_it(
