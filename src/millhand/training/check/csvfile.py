@@ -7,7 +7,6 @@ datasets/packaged_modules/csv/csv.py).
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -54,7 +53,6 @@ class CsvRows:
         self._first: dict[str, Maker | None] = {}
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        csv.field_size_limit(_LONGEST_CELL)
         with self.path.open(encoding="utf-8-sig", newline="") as file:
             records = _records(file)
             header = next(records, None)
@@ -90,6 +88,9 @@ class CsvRows:
 
 def _records(file: TextIO) -> Iterator[_Record]:
     """Every record, the blank ones apart; a quote that is never closed is the finding of the last."""
+    import csv  # most datasets are no CSV
+
+    csv.field_size_limit(_LONGEST_CELL)
     reader, line = csv.reader(_lines(file)), 1
     for number, cells in enumerate(reader, 1):
         if cells == [_END]:
