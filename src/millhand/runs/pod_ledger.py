@@ -192,11 +192,12 @@ class PodLedger:
         return self.change(name, change, touch=False)
 
     def ended(self, name: str, now_s: float, why: str = "", *, vanished: bool = False) -> PodEntry:
-        """It is gone."""
+        """It is gone. One that was to be ended, or was, has not vanished: known again, it is ended again."""
 
         def change(entry: PodEntry) -> PodEntry:
+            lost = vanished and (entry.vanished if entry.over else entry.state != "ending")
             closed = _closed(entry, "ended", now_s)
-            return msgspec.structs.replace(closed, why=entry.why or why, vanished=vanished)
+            return msgspec.structs.replace(closed, why=entry.why or why, vanished=lost)
 
         return self.change(name, change)
 

@@ -222,7 +222,7 @@ class Renting:
             mend = f"Wait and repeat, or give up what lies on it: `millhand down {entry.name} --lose`."
             raise MillhandError(f"{entry.name} does not come back: {error.message}", mend=mend) from error
         self.say(f"{error.message} The pod is ended.")
-        self.ledger.set(entry.name, state="ending")
+        self.ledger.set(entry.name, state="ending", why=error.message)
         self.account.terminate(state.id)
         self.ledger.ended(entry.name, self.account.server_time_s())
 
