@@ -90,7 +90,12 @@ def settle(releaser: Releaser, entry: PodEntry, *, dry: bool = False) -> Reaped 
 
 
 def _waits_for_a_lease(entry: PodEntry, now_s: float) -> bool:
-    """Whether it was just started again: its keeper then waits for another lease, and so does this."""
+    """Whether it was just started again: its keeper then waits for another lease, and so does this.
+
+    A stopped one on which a client works is about to be started by it.
+    """
+    if entry.state == "stopped" and entry.quiet_s <= NOBODY_S:
+        return True
     again = len(entry.spans) > 1 and entry.spans[-1][1] is None
     return again and now_s - entry.begun_s <= entry.terms.revive_minutes * 60
 
@@ -98,13 +103,15 @@ def _waits_for_a_lease(entry: PodEntry, now_s: float) -> bool:
 def _settled(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
     state = look(releaser.account, releaser.ledger, entry)
     now_s = releaser.account.server_time_s()
-    if state is None:
+    # others were settled before it, for minutes: another command may have taken it, or ended it, by now
+    fresh = releaser.ledger.find(entry.name) or entry
+    if state is None or fresh.over:
         return Reaped(entry.name, "gone", "it ended by itself, or never was", spent_usd(entry, now_s))
-    why = due(entry, state, now_s)
+    why = due(fresh, state, now_s) and due(entry, state, now_s)
     if not why or dry:
         return Reaped(entry.name, "due", why, spent_usd(entry, now_s)) if why else None
     # a lease ends as it says; whatever was released before was asked about then
-    stop = entry.terms.end_action == "stop" and not entry.keeps and entry.state != "ending"
+    stop = fresh.terms.end_action == "stop" and not fresh.keeps and fresh.state != "ending"
     told = releaser.release(entry, stop=stop, lose=True, why=why)
     return Reaped(entry.name, told.action, why, told.spent_usd)
 

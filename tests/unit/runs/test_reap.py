@@ -8,7 +8,7 @@ import pytest
 
 from millhand.pods.runpod.client import RunPod
 from millhand.runs.pod_ledger import PodEntry, PodLedger
-from millhand.runs.reap import reap
+from millhand.runs.reap import reap, settle
 from millhand.runs.release import Releaser
 from millhand.runs.spend import spent_usd
 from millhand.runs.standing import standing
@@ -203,6 +203,73 @@ def test_a_pod_that_was_ended_and_is_there_all_the_same_is_ended_again(
     assert len(fake.pods) == 1
     assert [r.action for r in reap(releaser)] == ["terminated"]
     assert not fake.pods
+
+
+@pytest.mark.parametrize("why", ["it was released", "its host never came up"])
+def test_a_pod_that_is_to_be_ended_is_so_when_it_was_not_known_for_a_while(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod, why: str
+) -> None:
+    pod = rent("qa-1", volume=PERSISTENT)
+    ledger.set(pod.name, state="ending", why=why)
+    fake.fault("GET", f"/pods/{pod.entry.pod_id}", status=404, times=2)
+    assert standing(releaser) == []
+    entry = found(ledger, pod.name)
+    assert (entry.state, entry.vanished, entry.why) == ("ended", False, why)
+    assert rent("qa-1", volume=PERSISTENT).name != pod.name
+    assert [(r.action, r.pod) for r in reap(releaser)] == [("terminated", pod.name)]
+    assert pod.entry.pod_id not in fake.pods
+
+
+def test_a_look_that_comes_late_makes_no_ended_pod_a_vanished_one(
+    rent: Rent, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1")
+    assert not ledger.ended(pod.name, fake.clock.now(), "it was released").vanished
+    assert not ledger.ended(pod.name, fake.clock.now(), "it was gone", vanished=True).vanished
+    other = rent("qa-2")
+    for _ in range(2):
+        assert ledger.ended(other.name, fake.clock.now(), "it was gone", vanished=True).vanished
+
+
+@pytest.mark.parametrize("state", ["rented", "stopped"])
+def test_what_another_command_has_taken_since_the_ledger_was_read_is_left_alone(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod, state: str
+) -> None:
+    pod = rent("qa-1", volume=PERSISTENT)
+    if state == "stopped":
+        releaser.release(pod.entry, stop=True)
+    else:
+        ledger.set(pod.name, state="rented", ready_s=None)
+    fake.clock.advance((9.0 if state == "stopped" else 1.0) * HOUR_S)
+    hour_ago = time.time() - HOUR_S
+    ledger.change(pod.name, lambda entry: _touched(entry, hour_ago), touch=False)
+    stale = found(ledger, pod.name)
+    rent("qa-1", volume=PERSISTENT)
+    assert settle(releaser, stale) is None
+    assert (found(ledger, pod.name).state, list(fake.pods)) == ("ready", [pod.entry.pod_id])
+
+
+def test_what_another_command_has_ended_since_the_ledger_was_read_is_gone(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1")
+    ledger.ended(pod.name, fake.clock.now(), "it was released")
+    told = settle(releaser, pod.entry)
+    assert (told and told.action, found(ledger, pod.name).why) == ("gone", "it was released")
+
+
+def test_a_stopped_pod_that_a_client_is_starting_is_not_stopped_under_it(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1", volume=PERSISTENT)
+    releaser.release(pod.entry, stop=True)
+    fake.clock.advance(9 * HOUR_S)
+    ledger.set(pod.name)  # as a client does before it starts it
+    fake.start(fake.pods[pod.entry.pod_id])
+    assert reap(releaser) == []
+    hour_ago = time.time() - HOUR_S
+    ledger.change(pod.name, lambda entry: _touched(entry, hour_ago), touch=False)
+    assert [(r.action, r.why) for r in reap(releaser)] == [("stopped", "its lease is over")]
 
 
 def _second() -> object:
