@@ -279,16 +279,17 @@ def check_pod_is_up(workspace: Workspace, name: str) -> None:
         rent_none(pod_file.name)
 
 
-def rent_none(name: str, _run: str = "") -> NoReturn:
-    """Refuse to rent a pod for a push, also where one of another run is up.
+def rent_none(name: str, run: str = "") -> NoReturn:
+    """Refuse to rent or start a pod for a push, also where one of another run is up.
 
     Raises:
         UsageError: Always.
     """
-    raise UsageError(
-        f"No pod of {name} is rented, and a push rents none.",
-        mend=f"`millhand up {name}` first; what lies on a network volume is there again then.",
-    )
+    mend = f"`millhand up {name}` first; what lies on a network volume is there again then."
+    if run:
+        again = f"`millhand export PROJECT --run {run} --pod {name} --there`"
+        mend += f" A stopped pod of run {run} is started again by {again}."
+    raise UsageError(f"No pod of {name} is up for it, and a push rents none and starts none.", mend=mend)
 
 
 def _beside(parcel: ParcelThere) -> list[LocalFile]:

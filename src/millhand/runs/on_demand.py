@@ -63,8 +63,8 @@ class PodOnDemand(RemotePod):
         pod_file: What may be rented.
         account: At RunPod.
         say: Is told what goes on.
-        foresee: Is asked with the run before anything is rented for it: what it will cost, in dollars. It may
-            refuse.
+        foresee: Is asked with the run before a pod is rented for it, or a stopped one started again: what it
+            will cost, in dollars. It may refuse.
         agree: Is asked before a pod is rented for no run, or the stopped one started again. It may refuse.
     """
 
@@ -165,9 +165,15 @@ class PodOnDemand(RemotePod):
         own = dataclasses.replace(renting, run=self._run)
         if own.there() is not None or renting.there() is None:  # the run's own first: it may train there
             renting = own
-        if renting.there() is None:
+        if self._running(renting) is None:
             renting = dataclasses.replace(renting, estimate_usd=self._foresee(self._run))
         return renting.rent()
+
+    def _running(self, renting: Renting) -> PodEntry | None:
+        """The owner's pod, unless it would have to be rented, or started again: both cost."""
+        mine = renting.there()
+        known = None if mine is None else self._ledger.find(mine.name)
+        return None if known is None or known.state == "stopped" else known
 
     def _for_no_run(self, renting: Renting) -> RentedPod:
         mine = renting.there()

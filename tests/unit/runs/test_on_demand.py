@@ -166,6 +166,22 @@ def test_a_push_rents_none_while_the_pod_of_another_run_is_up(
     assert len(fake.created()) == 1
 
 
+def test_a_push_starts_no_stopped_pod(
+    line: Line, rent: Rent, ledger: PodLedger, fake: FakeRunPod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("millhand.pods.runpod.client.open_account", lambda *_, **__: line.account)
+    mine = rent("qa-1", volume="persistent_gb: 20")
+    stopped = fake.pods[mine.entry.pod_id]
+    fake.stop(stopped)  # and another one is up, so that a look at the pod file's finds one
+    rent("qa-2", volume="persistent_gb: 20")
+    there = push._pod(line.workspace, "l4")
+    there.claim("qa-1")
+    with pytest.raises(UsageError, match="a push rents none and starts none") as caught:
+        there.jobs()
+    assert stopped.stopped
+    assert "--run qa-1 --pod l4 --there" in caught.value.mend
+
+
 def test_a_stopped_pod_is_not_started_again_unasked(line: Line, rent: Rent, fake: FakeRunPod) -> None:
     name = rent("", volume="persistent_gb: 20").name
     (pod,) = fake.pods.values()
