@@ -30,6 +30,7 @@ from millhand.runs.pod_lookup import OtherKeyError
 from millhand.runs.presence import Use, beating
 from millhand.runs.release import RELEASED, Released, Releaser
 from millhand.runs.remote import RemotePod, Say, Trainer
+from millhand.runs.rented_there import located
 from millhand.runs.renting import RentedPod, Renting, locate
 from millhand.runs.spend import most_usd, spent_usd
 from millhand.runs.there import folder_there
@@ -244,7 +245,7 @@ class PodOnDemand(RemotePod):
 
     def _located(self, name: str) -> RentedPod:
         try:
-            return locate(self._workspace, self._account, name, self._say)
+            return located(self._workspace, self._account, name, self._say)
         except MillhandError as error:
             entry = self._ledger.find(name)
             if entry is None or not (entry.over or entry.state == "stopped"):

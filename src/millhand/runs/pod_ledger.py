@@ -25,6 +25,7 @@ from millhand.workspace import Workspace
 State: TypeAlias = Literal["intended", "rented", "ready", "ending", "stopped", "refused", "ended"]
 Spans: TypeAlias = tuple[tuple[float, float | None], ...]
 OVER = ("refused", "ended")
+GONE = "it was gone"
 _STEP_S = 30.0  # a clock that is set right by so much is no clock that was set back
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pod (
@@ -75,6 +76,14 @@ class PodEntry(msgspec.Struct, frozen=True, kw_only=True):
     def over(self) -> bool:
         """Whether there is no such pod any more, or never was."""
         return self.state in OVER
+
+    @property
+    def lost(self) -> bool:
+        """Whether it just was not there any more: known again, it is used again.
+
+        Older entries have it in ``why`` alone.
+        """
+        return self.vanished or (self.state == "ended" and self.why == GONE)
 
     @property
     def keeps(self) -> bool:
@@ -282,9 +291,11 @@ def open_pod_ledger(workspace: Workspace) -> PodLedger:
 def _adopted(entry: PodEntry, pod: PodState, now_s: float) -> PodEntry:
     """The entry with what the API says of the pod; a span of use begins if none is open.
 
-    The first began when it was asked for, however late the answer was seen.
+    The first began when it was asked for, however late the answer was seen. Why it was stopped, or held to be
+    gone, is not why it ends later.
     """
     running = bool(entry.spans) and entry.spans[-1][1] is None
+    again = entry.state == "stopped" or entry.lost
     begun_s = now_s if entry.spans else min(now_s, entry.asked_s or now_s)
     return msgspec.structs.replace(
         entry,
@@ -294,6 +305,9 @@ def _adopted(entry: PodEntry, pod: PodState, now_s: float) -> PodEntry:
         billed_usd_per_hour=pod.cost or entry.billed_usd_per_hour,
         rented_s=entry.rented_s or begun_s,
         spans=entry.spans if running else (*entry.spans, (begun_s, None)),
+        ended_s=None,
+        why="" if again else entry.why,
+        vanished=False,
     )
 
 

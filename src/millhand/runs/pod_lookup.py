@@ -6,7 +6,7 @@ from millhand.errors import MillhandError
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.models import PodState
 from millhand.pods.runpod.rent import LOOK_AFTER_S
-from millhand.runs.pod_ledger import PodEntry, PodLedger
+from millhand.runs.pod_ledger import GONE, PodEntry, PodLedger
 from millhand.runs.spend import lease_over_s
 
 _FRESH_S = 120.0
@@ -36,7 +36,8 @@ def look(account: RunPod, ledger: PodLedger, entry: PodEntry) -> PodState | None
         )
     if state is None or state.over:
         # it may have ended long before anybody looked, but not after its lease
-        ledger.ended(entry.name, lease_over_s(entry, now_s), "it was gone", vanished=state is None)
+        why = GONE if state is None else "it had ended"
+        ledger.ended(entry.name, lease_over_s(entry, now_s), why, vanished=state is None)
         return None
     if not entry.pod_id:
         ledger.rented(entry.name, state, now_s, touch=False)

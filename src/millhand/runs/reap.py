@@ -128,7 +128,7 @@ def _left_behind(releaser: Releaser, *, dry: bool) -> list[Reaped]:
         entry = entries.get(pod.name)
         if entry is None or pod.over or (not entry.over and entry.pod_id in ("", pod.id)):
             continue
-        if entry.vanished and entry.pod_id == pod.id:
+        if entry.lost and entry.pod_id == pod.id:
             found.append(_come_back(releaser, entry, pod, dry=dry))
         else:
             found.append(_ended_late(releaser, pod, dry=dry))

@@ -6,14 +6,16 @@ from millhand.errors import UsageError
 from millhand.pods.base import Pod
 from millhand.pods.podfile import PodFile, RunPodSpec
 from millhand.pods.runpod.client import RunPod, open_account
+from millhand.pods.runpod.errors import OutcomeUnknownError, RateLimitedError
 from millhand.pods.ssh.connection import Patience
+from millhand.pods.ssh.faults import UnreachableError
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.runs.arming import address_of
 from millhand.runs.billed import living
 from millhand.runs.pod_environment import look
 from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.remote import RemotePod, Say
-from millhand.runs.renting import locate
+from millhand.runs.renting import RentedPod, locate
 from millhand.runs.there import folder_there
 from millhand.workspace import Workspace
 
@@ -73,7 +75,7 @@ def there(
         return open_ssh_pod(
             workspace,
             name,
-            lambda: address_of(locate(workspace, account, name, say)),
+            lambda: address_of(located(workspace, account, name, say)),
             folder=folder_there(workspace, pod_file),
             python=pod_file.spec.python,
             tell=say,
@@ -81,6 +83,19 @@ def there(
         )
 
     return RentedThere(workspace, pod_file, say, reach)
+
+
+def located(workspace: Workspace, account: RunPod, name: str, say: Say) -> RentedPod:
+    """Where a pod is now, for a connection that broke: it asks again as long as nobody answers.
+
+    Raises:
+        UnreachableError: RunPod or the pod's log does not answer, or is asked too often.
+        MillhandError: It is gone, stopped, or does not come up.
+    """
+    try:
+        return locate(workspace, account, name, say)
+    except (OutcomeUnknownError, RateLimitedError) as error:
+        raise UnreachableError(error.message, mend=error.mend) from error
 
 
 def as_it_is(pod: Pod, say: Say) -> Pod:

@@ -27,6 +27,7 @@ from millhand.pods.runpod.prospect import Prospect, prospect
 from millhand.pods.runpod.ready import LIMIT_S, HostUnusableError, wait_ready
 from millhand.pods.runpod.rent import Renter
 from millhand.pods.runpod.volumes import make_volume
+from millhand.pods.ssh.hostkeys import FILE_NAME, kept_keys
 from millhand.runs.pod_ledger import OwnersBook, PodEntry, PodLedger, open_pod_ledger
 from millhand.runs.pod_lookup import look
 from millhand.runs.release import Releaser
@@ -145,7 +146,7 @@ class Renting:
     def _bring_back(self) -> None:
         """Take back a pod that RunPod had not known, and does again: else a second one trains beside it."""
         for entry in self.ledger.entries():
-            if entry.vanished and entry.owner == self.owner and entry.pod_id:
+            if entry.lost and entry.owner == self.owner and entry.pod_id:
                 now_s = self.account.server_time_s()
                 state = self.account.pod(entry.pod_id) if entry.may_run(now_s) else None
                 if state is not None and not state.over:
@@ -294,25 +295,28 @@ def _reached(workspace: Workspace, account: RunPod, entry: PodEntry, state: PodS
     direct = state.direct
     if direct is None:
         raise MillhandError(f"The pod {entry.name} has no SSH port.", mend="`millhand down` ends it.")
-    keys = _pins(account, state.id, say)
+    keys = _pins(workspace, account, entry, say)
     private = workspace_key(workspace).private
     return RentedPod(entry, direct.host, direct.port, direct.username, private, keys, entry.terms.volume)
 
 
-def _pins(account: RunPod, pod_id: str, say: Say) -> tuple[str, ...]:
+def _pins(workspace: Workspace, account: RunPod, entry: PodEntry, say: Say) -> tuple[str, ...]:
     """The fingerprints of the pod's host keys; none where its log may not be read, for it is billed.
 
     Raises:
         ApiError: The log does not answer: what a repeated command would pin is not trusted unseen.
     """
     try:
-        found = read_host_keys(account, pod_id)
-    except (OutcomeUnknownError, RateLimitedError):
-        raise
+        found = read_host_keys(account, entry.pod_id)
     except ApiError as error:
-        if error.status == 429:
+        passing = isinstance(error, OutcomeUnknownError | RateLimitedError) or error.status == 429
+        known = passing and entry.name in kept_keys(workspace.state / FILE_NAME)
+        if passing and not known:
             raise
         say(error.message)
+        if known:  # that one is held to all the same
+            say(f"The host key that is kept for {entry.name} is asked of it.")
+            return ()
         found = ()
     if not found:
         say("The pod's log names no host keys: the first one that it shows is trusted, and kept.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
@@ -13,6 +14,7 @@ from millhand.cli.agreeing import agree
 from millhand.errors import PodLostError, StoppedError, UsageError
 from millhand.pods.podfile import find_pod
 from millhand.pods.runpod.client import RunPod
+from millhand.pods.ssh.faults import UnreachableError
 from millhand.runs import on_demand, rented_there
 from millhand.runs.on_demand import PodOnDemand
 from millhand.runs.pod_ledger import PodEntry, PodLedger
@@ -233,6 +235,19 @@ def test_a_pod_that_vanished_is_followed_by_another(
     fake.terminate(fake.pods[entry.pod_id])
     with pytest.raises(PodLostError):
         pod._located(entry.name)
+
+
+@pytest.mark.parametrize("path", ["/pods/.*/logs", "/pods/.*"])
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429, "headers": {"Retry-After": "30"}}])
+def test_a_client_that_follows_a_run_asks_again_while_runpod_does_not_answer(
+    line: Line, rent: Rent, fake: FakeRunPod, path: str, fault: dict[str, Any]
+) -> None:
+    pod = line.take("qa-1")
+    fake.fault("GET", path, **fault, times=99)
+    with pytest.raises(UnreachableError, match=str(fault["status"])):
+        pod._located(line.taken[0])
+    fake.faults.clear()
+    assert pod._located(line.taken[0]).name == line.taken[0]
 
 
 def test_at_the_end_the_pod_that_was_taken_is_said_to_be_billed_on(line: Line, rent: Rent) -> None:

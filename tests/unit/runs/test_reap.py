@@ -181,6 +181,19 @@ def test_a_pod_that_was_held_to_be_gone_is_the_ledgers_again_with_what_lies_on_i
     assert [r.action for r in reap(releaser)] == ([] if stopped else ["stopped"])
 
 
+@pytest.mark.parametrize("again", ["reap", "rent"])
+def test_a_pod_that_an_earlier_version_held_to_be_gone_is_not_ended_for_it(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod, again: str
+) -> None:
+    pod = rent("qa-1", volume=PERSISTENT)
+    ledger.ended(pod.name, fake.clock.now(), "it was gone")  # which it wrote without `vanished`
+    if again == "rent":
+        assert rent("qa-1", volume=PERSISTENT).name == pod.name
+    else:
+        assert [(r.action, r.pod) for r in reap(releaser)] == [("back", pod.name)]
+    assert (found(ledger, pod.name).state, list(fake.pods)) == ("ready", [pod.entry.pod_id])
+
+
 def test_no_second_pod_is_rented_beside_one_that_came_back(
     rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod
 ) -> None:

@@ -19,6 +19,7 @@ from millhand.errors import MillhandError, UsageError
 from millhand.pods.podfile import find_pod
 from millhand.pods.runpod.client import RunPod
 from millhand.pods.runpod.errors import ApiError, NotAllowedError, OutcomeUnknownError
+from millhand.pods.ssh.hostkeys import FILE_NAME, KnownHosts, host_key
 from millhand.runs.pod_ledger import PodLedger
 from millhand.runs.release import Releaser
 from millhand.runs.renting import Renting, locate
@@ -253,6 +254,19 @@ def test_a_log_that_does_not_answer_is_not_taken_for_one_without_keys(
     fake.faults.clear()
     assert rent("qa-1").host_keys != ()
     assert len(fake.created()) == 1
+
+
+def test_where_the_log_does_not_answer_the_key_that_is_kept_is_asked_for(
+    workspace: Workspace, account: RunPod, rent: Rent, fake: FakeRunPod
+) -> None:
+    name, told = rent("qa-1").name, list[str]()
+    fake.fault("GET", "/pods/.*/logs", status=503, times=99)
+    with pytest.raises(OutcomeUnknownError):
+        locate(workspace, account, name, told.append)
+    hosts = KnownHosts(workspace.state / FILE_NAME, name, told.append)
+    hosts.check(host_key("ssh-ed25519", b"one"), "host:22")
+    assert locate(workspace, account, name, told.append).host_keys == ()
+    assert told[-1] == f"The host key that is kept for {name} is asked of it."
 
 
 @pytest.mark.parametrize("status", [409, 503])
