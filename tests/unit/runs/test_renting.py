@@ -186,6 +186,35 @@ def test_a_stopped_pod_is_started_again_and_reached_at_its_new_port(
     assert (again.name, again.port != pod.port) == (pod.name, True)
     assert len(again.entry.spans) == 2
     assert spent_usd(again.entry, fake.clock.now()) < 0.1
+    assert (releaser.ledger.entries()[0].why, again.entry.why) == ("", "")  # why it was stopped then is over
+    fake.terminate(fake.pods[pod.entry.pod_id])
+    assert wish(workspace, account, "qa-1").there() is None
+    assert releaser.ledger.entries()[0].why == "it was gone"
+
+
+def test_a_pod_that_is_to_be_ended_keeps_its_reason_when_it_runs_again(
+    rent: Rent, ledger: PodLedger, releaser: Releaser, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1", volume="persistent_gb: 20")
+    releaser.release(pod.entry, stop=True)
+    ledger.set(pod.name, state="ending", why="it was released")
+    state = releaser.account.pod(pod.entry.pod_id)
+    assert state is not None
+    entry = ledger.rented(pod.name, state, fake.clock.now())
+    assert (entry.state, entry.why) == ("ending", "it was released")
+
+
+def test_a_pod_that_was_struck_off_while_it_was_asked_for_is_there_whole(
+    rent: Rent, ledger: PodLedger, releaser: Releaser, fake: FakeRunPod
+) -> None:
+    pod = rent("qa-1")
+    ledger.set(pod.name, state="intended", pod_id="", spans=(), rented_s=None, ready_s=None)
+    assert ledger.ended(pod.name, fake.clock.now(), "it was gone", vanished=True).over
+    state = releaser.account.pod(pod.entry.pod_id)
+    assert state is not None
+    entry = ledger.rented(pod.name, state, fake.clock.now())
+    assert (entry.state, entry.ended_s, entry.why, entry.vanished) == ("rented", None, "", False)
+    assert entry.spans == ((pod.entry.asked_s, None),)
 
 
 @pytest.mark.parametrize(("disk", "ended"), [("volume: {name: millhand, size_gb: 100}", True), ("x", False)])
