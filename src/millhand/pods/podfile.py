@@ -132,6 +132,13 @@ class PodFile:
         return self.name
 
     @property
+    def former(self) -> str:
+        """What it was called before it had this name, if anything: ledgers and kept host keys may say so."""
+        if self.path is not None:
+            return "" if self.path.stem == self.name else self.path.stem
+        return self.host if isinstance(self.spec, SshSpec) else ""
+
+    @property
     def requirements(self) -> Path | None:
         """The locked requirements file that the pod file names, beside it."""
         environment = "" if isinstance(self.spec, LocalSpec) else self.spec.environment
@@ -153,6 +160,13 @@ def find_pod(workspace: Workspace, text: str) -> PodFile:
     if text == LOCAL:
         return PodFile(LOCAL, LocalSpec(kind="local"))
     raise _unknown(workspace, text)
+
+
+def is_former(workspace: Workspace, text: str, pod_file: PodFile) -> bool:
+    """Whether a ledger's word for a pod is the former name of this one, and no other pod's name."""
+    if text in ("", LOCAL) or text != pod_file.former:
+        return False
+    return not any(path.is_file() for path in _candidates(workspace, text))
 
 
 def pod_names(workspace: Workspace) -> list[str]:

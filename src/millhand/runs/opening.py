@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from millhand.pods.base import Pod
 from millhand.pods.local import LocalPod
-from millhand.pods.podfile import PodFile, RunPodSpec, SshSpec, find_pod
+from millhand.pods.podfile import PodFile, RunPodSpec, SshSpec, find_pod, is_former
 from millhand.runs.there import folder_there
 from millhand.workspace import Workspace
 
@@ -67,6 +67,7 @@ def _on_demand(
 
 def _over_ssh(workspace: Workspace, pod_file: PodFile, spec: SshSpec, say: Say) -> Pod:
     from millhand.pods.ssh.address import Address
+    from millhand.pods.ssh.hostkeys import FILE_NAME, take_over
     from millhand.pods.ssh.pod import SshPod, open_ssh_pod
     from millhand.runs.remote import RemotePod
 
@@ -74,6 +75,8 @@ def _over_ssh(workspace: Workspace, pod_file: PodFile, spec: SshSpec, say: Say) 
     address = Address(spec.host, spec.port, spec.user, key, spec.host_keys)
 
     def reach() -> SshPod:
+        if is_former(workspace, pod_file.former, pod_file):
+            take_over(workspace.state / FILE_NAME, pod_file.former, pod_file.host)
         return open_ssh_pod(
             workspace,
             pod_file.host,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 
+import msgspec
+
 from millhand.errors import MillhandError
 from millhand.pods.base import Pod
 from millhand.pods.local import LocalPod
-from millhand.pods.podfile import RunPodSpec, find_pod
+from millhand.pods.podfile import PodFile, RunPodSpec, find_pod, is_former
 from millhand.runs.ledger import Run
-from millhand.runs.pod_ledger import open_pod_ledger
+from millhand.runs.pod_ledger import PodEntry, open_pod_ledger
 from millhand.shell import Command
 from millhand.workspace import Workspace
 
@@ -61,6 +63,27 @@ def is_over_on(workspace: Workspace, pod: str, job: str) -> bool:
         return not LocalPod(workspace.root).attach(job).status().alive
     rented = [entry for entry in open_pod_ledger(workspace).entries() if entry.pod_file == pod]
     return bool(rented) and all(entry.over for entry in rented)
+
+
+def is_called(workspace: Workspace, former: str, name: str) -> bool:
+    """Whether a ledger's word for a pod is the former name of the one that ``name`` means now."""
+    try:
+        return is_former(workspace, former, find_pod(workspace, name))
+    except MillhandError:
+        return False
+
+
+def take_over(workspace: Workspace, pod_file: PodFile) -> None:
+    """Enter rented pods that stand in the ledger under the pod file's former name under its name."""
+
+    def renamed(entry: PodEntry) -> PodEntry:
+        owner = entry.owner if entry.run else f"pod:{pod_file.name}"
+        return msgspec.structs.replace(entry, pod_file=pod_file.name, owner=owner)
+
+    ledger = open_pod_ledger(workspace)
+    for entry in ledger.entries():
+        if is_former(workspace, entry.pod_file, pod_file):
+            ledger.change(entry.name, renamed, touch=False)
 
 
 def keeps_volume(workspace: Workspace, pod: str) -> str:

@@ -12,6 +12,7 @@ from millhand.pods.ssh.faults import UnreachableError
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.runs.arming import address_of
 from millhand.runs.billed import living
+from millhand.runs.places import take_over
 from millhand.runs.pod_environment import look
 from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.remote import RemotePod, Say
@@ -34,6 +35,7 @@ def rented_there(workspace: Workspace, pod_file: PodFile, run: str, say: Say) ->
     Raises:
         UsageError: There is none.
     """
+    take_over(workspace, pod_file)
     mine = living(workspace, pod_file.name, run)
     if not mine:
         raise none_rented(pod_file.name)

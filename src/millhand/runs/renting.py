@@ -28,6 +28,7 @@ from millhand.pods.runpod.ready import LIMIT_S, HostUnusableError, wait_ready
 from millhand.pods.runpod.rent import Renter
 from millhand.pods.runpod.volumes import make_volume
 from millhand.pods.ssh.hostkeys import FILE_NAME, kept_keys
+from millhand.runs.places import take_over
 from millhand.runs.pod_ledger import OwnersBook, PodEntry, PodLedger, open_pod_ledger
 from millhand.runs.pod_lookup import look
 from millhand.runs.release import Releaser
@@ -140,6 +141,7 @@ class Renting:
 
     def _mine(self, *, ending: bool = False) -> list[PodEntry]:
         """The owner's pods that may be there, or that are to be ended, the newest first."""
+        take_over(self.workspace, self.pod_file)
         alive = reversed(self.ledger.entries(alive=True))
         return [entry for entry in alive if entry.owner == self.owner and (entry.state == "ending") is ending]
 

@@ -27,7 +27,7 @@ from millhand.runs.inputs import input_paths
 from millhand.runs.lease_ends import ended_by_lease
 from millhand.runs.ledger import Ledger, Run
 from millhand.runs.naming import typed_for
-from millhand.runs.places import again, home_of, is_over_on, keeps_volume, pod_settings, set_aside
+from millhand.runs.places import again, home_of, is_called, is_over_on, keeps_volume, pod_settings, set_aside
 from millhand.runs.plan import VERIFIED, choose, fingerprint
 from millhand.training.check.preflight import Preflight
 from millhand.training.effective import render, train_values
@@ -186,7 +186,7 @@ class Training:
         """
         if run.pod == self.pod.name or self.ledger.done(run.name, VERIFIED):
             return run
-        if self._may_move(run):
+        if is_called(self.workspace, run.pod, self.pod.name) or self._may_move(run):
             return self.ledger.move(run, self.pod.name)
         resume = f"millhand resume {typed_for(self.ledger, run)}"
         raise UsageError(

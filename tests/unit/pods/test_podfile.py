@@ -14,6 +14,7 @@ from millhand.pods.podfile import (
     RunPodSpec,
     SshSpec,
     find_pod,
+    is_former,
     parse_ssh_url,
     pod_names,
     read_pod_file,
@@ -258,3 +259,19 @@ def test_any_file_is_either_a_pod_or_told_with_its_lines(
         assert all(f.line is not None and 1 <= f.line <= lines and f.mend for f in error.findings)  # noqa: PT017
     else:
         assert pod.spec.kind == kind
+
+
+def test_a_pod_is_known_by_the_name_that_it_had_before(workspace: Workspace) -> None:
+    path = workspace.root / "pods/box.yaml"
+    path.parent.mkdir()
+    for name in ("box", "local"):
+        path.with_stem(name).write_text("kind: ssh\nhost: h\n")
+    url, box = find_pod(workspace, "ssh://kim@h:2222/data"), find_pod(workspace, "pods/box.yaml")
+    assert is_former(workspace, "h-2222", url)
+    assert is_former(workspace, "box", box)
+    assert not is_former(workspace, "", find_pod(workspace, "local"))
+    assert not is_former(workspace, "local", find_pod(workspace, "pods/local.yaml"))  # this machine
+    assert not is_former(workspace, "h-22", url)
+    (workspace.root / "runpod/box.yaml").write_text("kind: ssh\nhost: h\n")
+    assert not is_former(workspace, "box", box)  # another one has that name
+    assert find_pod(workspace, "box").former == ""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millhand.pods.ssh.faults import HostKeyError
-from millhand.pods.ssh.hostkeys import HostKey, KnownHosts, Pinned, forget, host_key, kept_keys
+from millhand.pods.ssh.hostkeys import HostKey, KnownHosts, Pinned, forget, host_key, kept_keys, take_over
 
 ONE, TWO = host_key("ssh-ed25519", b"one"), host_key("ssh-ed25519", b"two")
 
@@ -51,6 +51,20 @@ def test_the_first_key_is_kept_told_once_and_no_other_is_taken(tmp_path: Path) -
     hosts.check(ONE, "other:22")  # the pod's address may change
     KnownHosts(path, "other", told.append).check(TWO, "host:22")  # a pod, a key
     assert len(told) == 2
+
+
+def test_a_pod_that_was_renamed_is_held_to_the_key_that_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts.json"
+    take_over(path, "box", "pods/box")
+    assert kept_keys(path) == {}
+    KnownHosts(path, "box", lambda _: None).check(ONE, "host:22")
+    take_over(path, "box", "pods/box")
+    with pytest.raises(HostKeyError, match="has changed"):
+        KnownHosts(path, "pods/box", lambda _: None).check(TWO, "host:22")
+    forget(path, "pods/box")
+    KnownHosts(path, "pods/box", lambda _: None).check(TWO, "host:22")
+    take_over(path, "box", "pods/box")
+    assert kept_keys(path) == {"box": ONE, "pods/box": TWO}
 
 
 def test_a_key_that_is_forgotten_makes_the_next_meeting_a_first_one(tmp_path: Path) -> None:

@@ -118,6 +118,20 @@ def test_what_only_looks_takes_the_pod_that_work_for_no_run_takes(
     assert looked == [line.taken[-1]] == [line.taken[1] if stopped else mine]
 
 
+def test_a_pod_is_found_whose_file_had_another_name(line: Line, rent: Rent, ledger: PodLedger) -> None:
+    mine, of_run = rent(""), rent("qa-1")
+    root = line.workspace.root
+    (root / "pods").mkdir()
+    (root / "runpod/l4.yaml").rename(root / "pods/l4.yaml")
+    renting = Renting(line.workspace, line.account, find_pod(line.workspace, "pods/l4"), line.told.append)
+    assert renting.rent().name == mine.name
+    assert dataclasses.replace(renting, run="qa-1").rent().name == of_run.name
+    assert {(e.pod_file, e.owner) for e in ledger.entries()} == {
+        ("pods/l4", "pod:pods/l4"),
+        ("pods/l4", "qa-1"),
+    }
+
+
 def test_a_pod_whose_lease_was_never_seen_held_is_left_to_the_run_that_waits_for_it(
     line: Line, rent: Rent
 ) -> None:

@@ -240,6 +240,17 @@ def test_a_run_that_is_named_is_left_where_it_began_too(workspace: Workspace) ->
         training(workspace, pod(Job(gone()), NOTHING)).train(run_name="qa")
 
 
+def test_a_run_goes_on_on_its_pod_under_the_name_that_this_has_now(workspace: Workspace) -> None:
+    with pytest.raises(TrainingError):
+        training(workspace, pod(Job(gone(1)), NOTHING, NOTHING, NOTHING, NOTHING)).train()
+    ledger = open_ledger(workspace)
+    ledger.move(ledger.runs()[0], "h-2222")
+    fake = pod(Job(gone()), NOTHING, NOTHING, DONE, DONE)
+    fake.name = "ssh://kim@h:2222"
+    assert training(workspace, fake).train().run.pod == fake.name
+    assert ledger.runs()[0].pod == fake.name
+
+
 def test_a_run_keeps_the_wish_that_it_be_merged(workspace: Workspace) -> None:
     fake = pod(Job(gone(1)), NOTHING, NOTHING, NOTHING, NOTHING)
     project = open_project(workspace, "qa")

@@ -124,6 +124,14 @@ def kept_keys(path: Path) -> dict[str, HostKey]:
     return _read(path)
 
 
+def take_over(path: Path, former: str, pod: str) -> None:
+    """Hold a pod that was renamed to the key that is kept under its former name, if it has none yet."""
+    with locked(path.parent / "locks" / FILE_NAME):
+        keys = _read(path)
+        if former in keys and pod not in keys:
+            _write(path, {**keys, pod: keys[former]})
+
+
 def forget(path: Path, pod: str) -> bool:
     """Forget the kept key of a pod, so that the next meeting is a first one; say whether there was one."""
     with locked(path.parent / "locks" / FILE_NAME):
