@@ -51,8 +51,13 @@ def reap(releaser: Releaser, *, dry: bool = False) -> list[Reaped]:
     return [*(one for one in done if one is not None), *_left_behind(releaser, dry=dry)]
 
 
-def reason(entry: PodEntry, now_s: float) -> str:
-    """Why a pod should be over, by the ledger and the API's clock; empty where it should not."""
+def reason(entry: PodEntry, now_s: float, *, spend: bool = True) -> str:
+    """Why a pod should be over, by the ledger and the API's clock; empty where it should not.
+
+    Args:
+        spend: Whether what it has cost counts. The ledger counts an outage of the host whole, the pod's
+            keeper, which lets jobs save first, a few minutes of it.
+    """
     late_s, terms = now_s - _KEEPER_S, entry.terms
     spent = spent_usd(entry, late_s)
     leased = not _waits_for_a_lease(entry, now_s)
@@ -64,7 +69,7 @@ def reason(entry: PodEntry, now_s: float) -> str:
         (entry.safe, "its run is done and what it made is safe"),
         (leased and over, "its lease is over"),
         (
-            leased and terms.spend_usd is not None and spent >= terms.spend_usd,
+            spend and leased and terms.spend_usd is not None and spent >= terms.spend_usd,
             f"it has cost its ${spent:.2f}",
         ),
         (entry.state == "intended" and alone, "the client that asked for it never came back for it"),
@@ -73,16 +78,16 @@ def reason(entry: PodEntry, now_s: float) -> str:
     return next((why for holds, why in reasons if holds), "")
 
 
-def due(entry: PodEntry, state: PodState, now_s: float) -> str:
+def due(entry: PodEntry, state: PodState, now_s: float, *, spend: bool = True) -> str:
     """Why a pod should be over as it is now; empty where it should not."""
     running = state.status != "EXITED" or entry.state == "ending" or entry.safe
-    return reason(entry, now_s) if running else ""
+    return reason(entry, now_s, spend=spend) if running else ""
 
 
-def settle(releaser: Releaser, entry: PodEntry, *, dry: bool = False) -> Reaped | None:
-    """What became of one pod; None where it may go on."""
+def settle(releaser: Releaser, entry: PodEntry, *, dry: bool = False, spend: bool = True) -> Reaped | None:
+    """What became of one pod; None where it may go on. ``spend`` is that of :func:`reason`."""
     try:
-        return _settled(releaser, entry, dry=dry)
+        return _settled(releaser, entry, dry=dry, spend=spend)
     except OtherKeyError as error:
         return Reaped(entry.name, "unknown", error.message, 0.0)
     except MillhandError as error:
@@ -100,14 +105,14 @@ def _waits_for_a_lease(entry: PodEntry, now_s: float) -> bool:
     return again and now_s - entry.begun_s <= entry.terms.revive_minutes * 60
 
 
-def _settled(releaser: Releaser, entry: PodEntry, *, dry: bool) -> Reaped | None:
+def _settled(releaser: Releaser, entry: PodEntry, *, dry: bool, spend: bool) -> Reaped | None:
     state = look(releaser.account, releaser.ledger, entry)
     now_s = releaser.account.server_time_s()
     # others were settled before it, for minutes: another command may have taken it, or ended it, by now
     fresh = releaser.ledger.find(entry.name) or entry
     if state is None or fresh.over:
         return Reaped(entry.name, "gone", "it ended by itself, or never was", spent_usd(entry, now_s))
-    why = due(fresh, state, now_s) and due(entry, state, now_s)
+    why = due(fresh, state, now_s, spend=spend) and due(entry, state, now_s, spend=spend)
     if not why or dry:
         return Reaped(entry.name, "due", why, spent_usd(entry, now_s)) if why else None
     # a lease ends as it says; whatever was released before was asked about then

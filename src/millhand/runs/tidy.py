@@ -19,7 +19,7 @@ def tidy(releaser: Releaser, *owners: str) -> None:
     """End what is over, to be ended, or waited for by nobody, and say so. It never fails.
 
     It asks about pods of the ledger only, one request where none is due, and begins nothing more after
-    :data:`WITHIN_S` seconds.
+    :data:`WITHIN_S` seconds. What a pod has cost is left to its keeper, and to `reap`.
 
     Args:
         owners: For whom the command is about to use a pod: theirs is waited for again, by it.
@@ -39,9 +39,9 @@ def _end_the_due(releaser: Releaser, alive: list[PodEntry], owners: tuple[str, .
     for entry in alive:
         waited_for = entry.owner in owners and entry.state in ("intended", "rented")
         stays_stopped = entry.state == "stopped" and not entry.safe
-        if not waited_for and not stays_stopped and (why := reason(entry, now_s)):
+        if not waited_for and not stays_stopped and (why := reason(entry, now_s, spend=False)):
             late = Reaped(entry.name, "failed", "RunPod is slow.", 0.0)
-            _say(releaser, settle(releaser, entry) if clock() < until else late, why)
+            _say(releaser, settle(releaser, entry, spend=False) if clock() < until else late, why)
 
 
 def _say(releaser: Releaser, done: Reaped | None, due: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from millhand.pods.runpod.client import RunPod
 from millhand.runs.pod_ledger import PodEntry, PodLedger
+from millhand.runs.reap import reap
 from millhand.runs.release import Releaser
 from millhand.runs.tidy import WITHIN_S, tidy
 from millhand.shell import Secret
@@ -76,6 +77,16 @@ def test_what_is_over_is_ended_and_nothing_else(
     fake.clock.advance(hours * 3600)
     tidy(releaser, "qa-1")
     assert (len(fake.pods), told) == ((0, [f"{pod.name} is terminated: {why}."]) if why else (1, []))
+
+
+def test_a_pod_that_has_cost_its_limit_by_the_ledger_is_left_to_its_keeper_and_to_reap(
+    rent: Rent, releaser: Releaser, fake: FakeRunPod, told: list[str]
+) -> None:
+    pod = rent("qa-1", lease="lease: {hours: 99, spend_usd: 1, idle_minutes: 20}")
+    fake.clock.advance(2.5 * 3600)
+    tidy(releaser, "qa-1")
+    assert (told, list(fake.pods)) == ([], [pod.entry.pod_id])
+    assert [r.action for r in reap(releaser)] == ["terminated"]
 
 
 def test_where_nothing_is_due_one_request_is_made_and_without_pods_none(
