@@ -30,7 +30,7 @@ from millhand.pods.runpod.volumes import make_volume
 from millhand.pods.ssh.hostkeys import FILE_NAME, kept_keys
 from millhand.runs.places import take_over
 from millhand.runs.pod_ledger import OwnersBook, PodEntry, PodLedger, open_pod_ledger
-from millhand.runs.pod_lookup import look
+from millhand.runs.pod_lookup import OtherKeyError, look
 from millhand.runs.release import Releaser
 from millhand.workspace import Workspace
 
@@ -166,6 +166,8 @@ class Renting:
             )
             try:
                 Releaser(self.account, self.ledger, self.say).release(entry, lose=True)
+            except OtherKeyError as error:
+                self.say(str(error))  # with this key it can never be told to be gone
             except MillhandError as error:
                 told = f"{entry.name} is billed, and could not be ended: {error.message} No other is rented."
                 mend = f"Repeat the command, or end it at {CONSOLE}."

@@ -8,6 +8,7 @@ from millhand.errors import UsageError
 from millhand.pods.runpod.models import PodState
 from millhand.runs.pod_ledger import PodEntry
 from millhand.runs.pod_lookup import OtherKeyError, look
+from millhand.runs.reap import reason
 from millhand.runs.release import Releaser
 from millhand.runs.spend import spent_usd
 from millhand.text.normal import did_you_mean
@@ -37,13 +38,15 @@ class Standing:
 def standing(releaser: Releaser, *, everything: bool = False) -> list[Standing]:
     """The ledger's pods, oldest first, those that are alive read anew.
 
+    One that is just asked for is not: its client may be waiting until it may ask.
+
     Raises:
         ApiError: The API refuses, or does not answer.
     """
     rows = []
     for entry in releaser.ledger.entries(alive=not everything):
         try:
-            state = None if entry.over else look(releaser.account, releaser.ledger, entry)
+            state = _state(releaser, entry)
         except OtherKeyError as error:
             releaser.say(str(error))
             state = None
@@ -69,6 +72,11 @@ def named(releaser: Releaser, text: str) -> list[PodEntry]:
     known = [name for entry in alive for name in (entry.name, entry.run, entry.pod_file) if name]
     mend = did_you_mean(text, known) or "`millhand pods` lists them. Pods of others are not touched."
     raise UsageError(f"No pod {text!r} is in this workspace's ledger.", mend=mend)
+
+
+def _state(releaser: Releaser, entry: PodEntry) -> PodState | None:
+    young = entry.state == "intended" and not reason(entry, releaser.account.server_time_s())
+    return None if entry.over or young else look(releaser.account, releaser.ledger, entry)
 
 
 def _row(entry: PodEntry, state: PodState | None, now_s: float) -> Standing:

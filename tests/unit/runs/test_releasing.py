@@ -139,6 +139,38 @@ def test_a_pod_is_not_held_to_be_gone_because_another_key_does_not_see_it(
         assert [r.action for r in reap(elsewhere)] == ["gone"]
 
 
+def test_a_pod_of_another_key_that_is_to_be_ended_keeps_no_new_one_from_its_owner(
+    workspace: Workspace, rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod, url: str
+) -> None:
+    pod = rent("qa-1")
+    ledger.set(pod.name, state="ending", why="its host never came up")
+    fake.terminate(fake.pods[pod.entry.pod_id])  # in the console
+    fake.key = "rpa_anewkey"
+    told: list[str] = []
+    asked = wish(workspace, RunPod(url, Secret(fake.key), waits(fake)), "qa-1")
+    object.__setattr__(asked, "say", told.append)
+    fresh = asked.rent()
+    assert list(fake.pods) == [fresh.entry.pod_id]
+    assert any(f"{pod.name} was rented with another key" in line for line in told)
+    assert [entry.state for entry in ledger.entries()] == ["ending", "ready"]
+
+
+def test_a_look_strikes_off_no_pod_whose_client_still_waits_to_ask_for_it(
+    rent: Rent, releaser: Releaser, ledger: PodLedger, fake: FakeRunPod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = rent("qa-1")
+    ledger.set(pod.name, state="intended", pod_id="", spans=(), rented_s=None, ready_s=None)
+    fake.terminate(fake.pods[pod.entry.pod_id])
+    now = time.time()
+    with monkeypatch.context() as patch:
+        patch.setattr("millhand.runs.pod_ledger.time.time", lambda: now + 600)
+        fake.clock.advance(600)
+        assert [(row.pod, row.status) for row in standing(releaser)] == [(pod.name, "INTENDED")]
+        patch.setattr("millhand.runs.pod_ledger.time.time", lambda: now + 3600)
+        fake.clock.advance(3000)
+        assert standing(releaser) == []
+
+
 def test_a_key_that_was_replaced_in_the_same_account_sees_its_pods(
     rent: Rent, releaser: Releaser, fake: FakeRunPod, url: str
 ) -> None:
