@@ -269,7 +269,9 @@ class PodOnDemand(RemotePod):
         near_end = (entry.terms.deadline_epoch_s or float("inf")) - _NEAR_END_S
         if now_s < near_end and spent_usd(entry, now_s) < 0.95 * most_usd(entry):
             mend = "The same command goes on from what is safe; `millhand pods --all` says what became of it."
-            return PodLostError(f"The pod {entry.name} is gone.", mend=mend)
+            minutes = entry.terms.idle_minutes
+            idle = f" Its lease ends it after {minutes:g} idle minutes, too." if minutes else ""
+            return PodLostError(f"The pod {entry.name} is gone.{idle}", mend=mend)
         return MillhandError(
             f"The lease of {entry.name} has ended it: {entry.terms.hours:g} h, ${most_usd(entry):.2f}.",
             mend=f"Raise hours or spend_usd in runpod/{entry.pod_file}.yaml; the same command then goes on.",

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import httpx
 
-from millhand.errors import TrainingError, UsageError
+from millhand.errors import MillhandError, TrainingError, UsageError
 from millhand.pods.base import Job, JobHandle, Pod
 from millhand.runs.follow import POLL_S, log_tail
 from millhand.shell import Command
@@ -79,15 +79,30 @@ def shown(pod: Pod, page: Page, *, at: int) -> Iterator[tuple[str, JobHandle]]:
                 stall_minutes=0,
             )
         )
-    try:
-        with pod.forward(port, at=0 if pod.shared else at) as local:
-            url = f"http://127.0.0.1:{local}"
-            with pod.present():  # no longer: a page that nobody uses is no work
-                _wait_until_shown(url, handle)
-            yield url, handle
-    finally:
-        if not (handle.status().alive and still_trains(pod)):
-            handle.stop(5)
+    with _ended(pod, handle), pod.forward(port, at=0 if pod.shared else at) as local:
+        url = f"http://127.0.0.1:{local}"
+        with pod.present():  # no longer: a page that nobody uses is no work
+            _wait_until_shown(url, handle)
+        yield url, handle
+
+
+@contextmanager
+def _ended(pod: Pod, handle: JobHandle) -> Iterator[None]:
+    """End the program after the block, however that ends; of two errors the first is told."""
+    with ExitStack() as end:
+        end.callback(_end, pod, handle)
+        try:
+            yield
+        except MillhandError:
+            end.pop_all()
+            with suppress(MillhandError):  # the pod may be gone
+                _end(pod, handle)
+            raise
+
+
+def _end(pod: Pod, handle: JobHandle) -> None:
+    if not (handle.status().alive and still_trains(pod)):
+        handle.stop(5)
 
 
 def _running(pod: Pod, page: Page) -> tuple[JobHandle | None, int]:

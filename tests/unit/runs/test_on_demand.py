@@ -247,7 +247,7 @@ def test_a_pod_that_vanished_is_followed_by_another(
     pod = line.take("qa-1")
     (entry,) = ledger.entries()
     fake.terminate(fake.pods[entry.pod_id])
-    with pytest.raises(PodLostError):
+    with pytest.raises(PodLostError, match="Its lease ends it after 20 idle minutes, too"):
         pod._located(entry.name)
 
 
