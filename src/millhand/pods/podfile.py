@@ -250,4 +250,9 @@ def _unknown(workspace: Workspace, text: str) -> UsageError:
     names = pod_names(workspace)
     near = did_you_mean(text, names)
     mend = f"{near} There are: {', '.join(names)}; or ssh://user@host:port/folder.".strip()
+    host, _, port = text.rpartition("-")
+    if (
+        host and port.isdigit() and not near
+    ):  # as runs were entered before: whatever user and folder the URL named
+        mend += f" A machine is called by its URL: `--pod ssh://USER@{host}:{port}` goes on with its runs."
     return UsageError(f"There is no pod {text!r}.", mend=mend)

@@ -275,3 +275,6 @@ def test_a_pod_is_known_by_the_name_that_it_had_before(workspace: Workspace) -> 
     (workspace.root / "runpod/box.yaml").write_text("kind: ssh\nhost: h\n")
     assert not is_former(workspace, "box", box)  # another one has that name
     assert find_pod(workspace, "box").former == ""
+    with pytest.raises(UsageError) as caught:
+        find_pod(workspace, "h-2222")
+    assert "`--pod ssh://USER@h:2222`" in caught.value.mend
