@@ -20,6 +20,8 @@ settings.load_profile("millhand")
 # A shell's background job is deaf to SIGINT, and so is all that it starts: tests that press Ctrl-C need ears.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A command keeps the names of its help as it is first called with: called alone it has to get the root's.
+HELP_NAMES = ["-h", "--help"]
 _CLEARED = ("MILLHAND_", "LLAMAFACTORY_", "LLAMABOARD_", "HF_TOKEN", "OMP_", "API_", "FORCE_TORCHRUN", "USE_")
 
 

@@ -22,6 +22,7 @@ from millhand.runs.ledger import Run
 from millhand.runs.pod_ledger import PodEntry, PodLedger
 from millhand.shell import Command
 from millhand.workspace import Workspace
+from tests.conftest import HELP_NAMES
 from tests.runpod_fake import FakeRunPod
 from tests.runpod_fake.fixtures import Rent, account, fake, ledger, pod_file, rent, url
 
@@ -92,7 +93,9 @@ def site(workspace: Workspace, account: RunPod, monkeypatch: pytest.MonkeyPatch)
 
 def ask(*arguments: str, answer: str = "") -> Result:
     """``millhand down ARGUMENTS``; without an answer nobody is there."""
-    return CliRunner().invoke(down, [*arguments], input=f"{answer}\n" if answer else "")
+    return CliRunner().invoke(
+        down, [*arguments], input=f"{answer}\n" if answer else "", help_option_names=HELP_NAMES
+    )
 
 
 def refusal(result: Result) -> str:

@@ -13,7 +13,7 @@ from millhand.cli.up import up
 from millhand.pods.runpod.client import RunPod, open_account
 from millhand.runs.pod_ledger import open_pod_ledger
 from millhand.workspace import Workspace
-from tests.conftest import Millhand
+from tests.conftest import HELP_NAMES, Millhand
 from tests.runpod_fake import FakeRunPod
 from tests.runpod_fake.fixtures import POD_FILE, account, fake, pod_file, url
 
@@ -52,10 +52,10 @@ def test_a_dry_run_shows_the_priced_plan_and_rents_nothing(
 def test_up_asks_rents_and_is_repeated_without_a_second_pod(
     pod_file: Path, fake: FakeRunPod, millhand: Millhand, volume: dict[str, Any]
 ) -> None:
-    no = CliRunner().invoke(up, ["l4"], input="n\n")
+    no = CliRunner().invoke(up, ["l4"], input="n\n", help_option_names=HELP_NAMES)
     assert (no.exit_code, fake.created()) == (1, [])
     assert "Rent it?" in no.stderr
-    yes = CliRunner().invoke(up, ["l4", "--json"], input="y\n")
+    yes = CliRunner().invoke(up, ["l4", "--json"], input="y\n", help_option_names=HELP_NAMES)
     assert yes.exit_code == 0, yes.output
     facts = json.loads(yes.stdout)
     again = millhand("up", "l4", "--json")

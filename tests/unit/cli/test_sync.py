@@ -18,7 +18,7 @@ from millhand.pods.sync.push import push
 from millhand.pods.sync.report import Report
 from millhand.runs.moving import named_paths
 from millhand.workspace import Workspace
-from tests.conftest import Millhand
+from tests.conftest import HELP_NAMES, Millhand
 from tests.unit.pods.sync.test_deleting import InProcess
 from tests.unit.pods.sync.trees import write
 
@@ -68,12 +68,12 @@ def test_delete_asks_for_named_folders(box: Box, millhand: Millhand, way: str, n
 def test_what_would_go_is_shown_and_only_goes_when_somebody_agrees(box: Box) -> None:
     run(box)
     command = ["down", "--pod", "box", "outputs/qa", "--delete"]
-    no = CliRunner().invoke(sync, command, input="n\n")
+    no = CliRunner().invoke(sync, command, input="n\n", help_option_names=HELP_NAMES)
     assert (no.exit_code, (box.here / "outputs/qa/old").exists()) == (0, True)
     assert "outputs/qa/old  1 bytes" in no.stderr
     assert "Remove 1 file," in no.stderr
     assert "Nothing is removed." in no.stderr
-    yes = CliRunner().invoke(sync, command, input="y\n")
+    yes = CliRunner().invoke(sync, command, input="y\n", help_option_names=HELP_NAMES)
     assert (yes.exit_code, (box.here / "outputs/qa/old").exists()) == (0, False)
     assert "removed        1" in yes.stdout
 

@@ -131,6 +131,24 @@ def test_dates_name_the_column(workspace: Workspace) -> None:
     assert "by the name" in finding.mend
 
 
+@pytest.mark.parametrize(
+    ("times", "dated"),
+    [
+        (["2024-01-01", "2024-01-02 10:00"], True),
+        (["2024-01-01T10:00:00Z", "2024-01-02T10:00:00Z"], True),
+        (["2024-01-01T10:00:00", "2024-01-02T10:00:00Z"], False),
+        (["2024-01-01T10:00:00Z", "2024-01-02T10:00:00+09:00"], False),
+    ],
+)
+def test_times_of_several_zones_stay_text_in_an_array(
+    workspace: Workspace, times: list[str], dated: bool
+) -> None:
+    rows = [{"instruction": "질문", "input": "", "output": "답", "created_at": time} for time in times]
+    columns = {"prompt": "instruction", "query": "input", "response": "created_at"}
+    found = [f.id for f in said(workspace, "a.json", json.dumps(rows), columns=columns)]
+    assert ("data.dates" in found) == dated
+
+
 def test_dates_and_keys_in_parts_of_a_file_are_put_together(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,12 @@ def is_loose(text: str) -> bool:
     return found is not None and (found[1] is None or _is_day(*map(int, found.group(1, 2, 3))))
 
 
+def zone_of(text: str) -> str:
+    """The time zone that a date names; empty where it names none."""
+    found = _LOOSE.fullmatch(text)
+    return (found[7] or "").strip() if found else ""
+
+
 def is_dated_name(column: str) -> bool:
     """Whether pandas looks for dates in a column of a JSON array, by its name."""
     name = column.lower()

@@ -12,7 +12,7 @@ import orjson
 
 from millhand.documents.rows import BadRow
 from millhand.training.check.csvfile import CsvRows
-from millhand.training.check.dates import is_dated_name, is_loose
+from millhand.training.check.dates import is_dated_name, is_loose, zone_of
 from millhand.training.check.faults import ROW_FAULTS, Tally
 from millhand.training.check.judges import Use
 from millhand.training.check.scanner import NEVER, Scanner
@@ -32,7 +32,7 @@ def scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
         UsageError: It is of a kind that cannot be read here.
     """
     scanner, tally, items = Scanner(entry, use), Tally(), rows_of(path)
-    dated: dict[str, bool] = {}
+    dated, zones = dict[str, bool](), dict[str, str]()
     is_array = path.suffix in (".json", ".jsonl")
     for item in items:
         tally.rows += 1
@@ -42,7 +42,7 @@ def scan_table(path: Path, entry: Mapping[str, Any], use: Use) -> Tally:
             continue
         scanner.judge(item.values, item.number, tally, _size(item.values) if use.lengths else 0)
         if is_array:
-            _note_dates(dated, item.values)
+            _note_dates(dated, zones, item.values)
     tally.dated = dated
     if is_array:
         _note_lines(path, tally)
@@ -80,11 +80,15 @@ def broken_line(path: Path) -> int | None:
     return None
 
 
-def _note_dates(dated: dict[str, bool], row: Mapping[str, Any]) -> None:
-    """Note whether the columns of an array that are named like a date hold nothing else."""
+def _note_dates(dated: dict[str, bool], zones: dict[str, str], row: Mapping[str, Any]) -> None:
+    """Note whether the columns of an array that are named like a date hold nothing else.
+
+    Times of several zones, or of one and of none, stay text; ``zones`` has that of the first of a column.
+    """
     for name, value in row.items():
         if type(value) is str and is_dated_name(name):
-            dated[name] = dated.get(name, True) and is_loose(value)
+            alike = not value or zones.setdefault(name, zone_of(value)) == zone_of(value)
+            dated[name] = dated.get(name, True) and is_loose(value) and alike
 
 
 def _size(row: Mapping[str, Any]) -> int:
