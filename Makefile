@@ -25,7 +25,7 @@ TO     ?=
 POD    ?= l4
 BIN    := $(VENV)/bin
 # Tests call make themselves: not with this one's flags.
-PYTEST  = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
+PYTEST  = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u ARGS $(BIN)/pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check preflight lint types contracts unit real remote tests docs bench install dev doctor data \
