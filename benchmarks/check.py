@@ -81,7 +81,7 @@ def _train(workspace: Workspace, name: str, cutoff_len: int) -> None:
     split = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     tokenizer = {"version": "1.0", "added_tokens": [], "pre_tokenizer": split,
                  "model": {"type": "BPE", "vocab": vocab, "merges": []}}  # fmt: skip
-    files = {"tokenizer.json": tokenizer, "config.json": {"vocab_size": len(vocab)},
+    files = {"tokenizer.json": tokenizer, "config.json": {"model_type": "llama", "vocab_size": len(vocab)},
              "tokenizer_config.json": {"eos_token": "<|im_end|>"}}  # fmt: skip
     for file, content in files.items():
         (base / file).write_text(json.dumps(content), encoding="utf-8")
