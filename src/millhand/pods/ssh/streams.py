@@ -215,8 +215,17 @@ class Stream:
         if not self._channel.get_transport().is_active() or not self._channel.closed:
             return self._lost(error)
         if self._rest is None:
-            return self._no_agent(b"")
+            return self._no_agent(self._last_words())
         return AgentError(f"The agent on {self._place} ended: {self.farewell()}")
+
+    def _last_words(self, within_s: float = 2.0) -> bytes:
+        """What a shell that ended at once has said: nobody had read it when the agent could not be sent."""
+        heard = b""
+        with suppress(*_BROKEN):
+            self._channel.settimeout(within_s)
+            while len(heard) < _SAID and (data := self._channel.recv(_BUFFER)):
+                heard += data
+        return heard
 
     def _lost(self, error: Exception | None = None) -> ConnectionLostError:
         why = f": {error}" if error and str(error) else ""
