@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from millhand.pods.base import JobHandle
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command, Secret
 from millhand.workspace import Workspace
-from tests.patience import WITHIN_S
+from tests.patience import wait_until
 from tests.sshd import Sshd, running_sshd
 
 
@@ -46,13 +45,6 @@ def pod(sshd: Sshd, workspace: Workspace, folder: Path) -> Iterator[SshPod]:
 
 def python(code: str, *arguments: str, **env: str | Secret) -> Command:
     return Command((sys.executable, "-c", code, *arguments), env=env)
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def ended(handle: JobHandle) -> JobHandle:

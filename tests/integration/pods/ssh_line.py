@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command
 from millhand.workspace import Workspace
 from tests.chaos_proxy import ChaosProxy
-from tests.patience import WITHIN_S
 from tests.sshd import Sshd, running_sshd
 
 QUICK = Timing(connect_s=5.0, pulse_s=0.2, silence_s=1.0)
@@ -77,13 +75,6 @@ def pod(opened: Opener, sshd: Sshd, line: ChaosProxy) -> SshPod:
 
 def python(code: str) -> Command:
     return Command((sys.executable, "-c", code))
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def in_thread(function: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:

@@ -32,8 +32,8 @@ from tests.integration.pods.ssh_line import (
     python,
     sshd,
     told,
-    wait_until,
 )
+from tests.patience import wait_until
 from tests.sshd import Sshd, make_key, running_sshd
 
 __all__ = ["folder", "line", "opened", "pod", "sshd", "told"]

@@ -19,7 +19,14 @@ from millhand.pods.ssh.agents import RefusedError
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command, Secret
 from millhand.workspace import Workspace
-from tests.integration.pods.ssh_here import ended, folder, pod, python, sshd, wait_until
+from tests.integration.pods.ssh_here import (
+    ended,
+    folder,
+    pod,
+    python,
+    sshd,
+)
+from tests.patience import wait_until
 from tests.sshd import Sshd
 
 __all__ = ["folder", "pod", "sshd"]

@@ -19,7 +19,13 @@ from millhand.pods.ssh.faults import ConnectError
 from millhand.pods.ssh.pod import SshPod, open_ssh_pod
 from millhand.shell import Command
 from millhand.workspace import Workspace
-from tests.integration.pods.ssh_here import folder, pod, python, sshd, wait_until
+from tests.integration.pods.ssh_here import (
+    folder,
+    pod,
+    python,
+    sshd,
+)
+from tests.patience import wait_until
 from tests.sshd import running_sshd
 
 __all__ = ["folder", "pod", "sshd"]

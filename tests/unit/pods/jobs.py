@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from millhand.pods.base import JobHandle
 from millhand.shell import Command, Secret
-from tests.patience import WITHIN_S
+from tests.patience import wait_until
 
 
 def python(code: str, **env: str | Secret) -> Command:
     return Command((sys.executable, "-c", code), env=env)
-
-
-def wait_until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def ended(handle: JobHandle) -> JobHandle:

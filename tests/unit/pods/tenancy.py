@@ -21,7 +21,7 @@ from millhand.pods.lease import PodLease, Terms
 from millhand.pods.local import LocalPod
 from millhand.shell import Command, Secret
 from millhand.workspace import STATE, Workspace
-from tests.patience import WITHIN_S
+from tests.patience import wait_until
 
 KEY = "planted-key"
 HOUR = 1 / 3600  # of one second
@@ -128,13 +128,6 @@ def tenant(workspace: Workspace, api: Api) -> Iterator[Tenant]:
     made.kill()
     if "train" in made.pod.jobs():
         made.pod.attach("train").stop(0)
-
-
-def wait_until(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 MAKE_WEIGHTS = """

@@ -18,7 +18,11 @@ from millhand.pods.base import FAULTS, Job, JobHandle, JobStatus
 from millhand.pods.job_watch import Losses, Watch, oom_kills
 from millhand.pods.local import LocalPod
 from millhand.workspace import Workspace
-from tests.unit.pods.jobs import ended, python, wait_until
+from tests.patience import wait_until
+from tests.unit.pods.jobs import (
+    ended,
+    python,
+)
 
 LOG = """
 import json, pathlib, time

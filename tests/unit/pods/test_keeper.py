@@ -15,7 +15,17 @@ from millhand.errors import MillhandError
 from millhand.pods.lease import PodLease, Terms, boot_argv, boot_env
 from millhand.shell import Command
 from millhand.workspace import STATE
-from tests.unit.pods.tenancy import HOUR, KEY, MAKE_WEIGHTS, TRAIN, Api, Tenant, api, tenant, wait_until
+from tests.patience import wait_until
+from tests.unit.pods.tenancy import (
+    HOUR,
+    KEY,
+    MAKE_WEIGHTS,
+    TRAIN,
+    Api,
+    Tenant,
+    api,
+    tenant,
+)
 
 __all__ = ["api", "tenant"]
 

@@ -19,8 +19,11 @@ from millhand.pods.base import Job
 from millhand.pods.local import LocalPod
 from millhand.shell import Command, Secret
 from millhand.workspace import Workspace
-from tests.patience import WITHIN_S
-from tests.unit.pods.jobs import ended, python, wait_until
+from tests.patience import WITHIN_S, wait_until
+from tests.unit.pods.jobs import (
+    ended,
+    python,
+)
 
 PRINT_ARGUMENTS = (
     "import sys; sys.stdout.buffer.write('\\0'.join(sys.argv[1:]).encode('utf-8', 'surrogateescape'))"

@@ -18,8 +18,14 @@ from millhand.pods import job_processes, supervisor
 from millhand.pods.base import Job
 from millhand.pods.local import LocalPod
 from millhand.workspace import Workspace
-from tests.patience import WITHIN_S
-from tests.unit.pods.jobs import ended, family, python, runaway, runs, wait_until
+from tests.patience import WITHIN_S, wait_until
+from tests.unit.pods.jobs import (
+    ended,
+    family,
+    python,
+    runaway,
+    runs,
+)
 
 
 @pytest.fixture
