@@ -31,7 +31,7 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Where messages go."""
 
-    def write(self, data: bytes) -> Any:
+    def write(self, data: bytes | bytearray) -> Any:
         """Take all of ``data``."""
 
     def flush(self) -> Any:
@@ -42,7 +42,7 @@ class WireError(Exception):
     """The other end is gone, or speaks something else."""
 
 
-def send(writer: Writer, header: dict[str, Any], payload: bytes = b"") -> None:
+def send(writer: Writer, header: dict[str, Any], payload: bytes | bytearray = b"") -> None:
     """Send one message; it is not flushed."""
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     writer.write(_LENGTHS.pack(len(text), len(payload)) + text)
@@ -56,6 +56,16 @@ def receive(reader: Reader) -> tuple[dict[str, Any], bytes]:
     Raises:
         WireError: The stream ended, or it does not hold a message.
     """
+    header, payload_size = receive_header(reader)
+    return header, read_exactly(reader, payload_size)
+
+
+def receive_header(reader: Reader) -> tuple[dict[str, Any], int]:
+    """Receive the header of a message; its payload, of so many bytes, comes next.
+
+    Raises:
+        WireError: The stream ended, or it does not hold a message.
+    """
     header_size, payload_size = _LENGTHS.unpack(read_exactly(reader, _LENGTHS.size))
     if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
         raise WireError("this is not a message: its lengths cannot be")
@@ -65,7 +75,7 @@ def receive(reader: Reader) -> tuple[dict[str, Any], bytes]:
         raise WireError("this is not a message: its header is no JSON") from error
     if not isinstance(header, dict):
         raise WireError("this is not a message: its header is no object")
-    return header, read_exactly(reader, payload_size)
+    return header, payload_size
 
 
 def read_exactly(reader: Reader, size: int) -> bytes:

@@ -103,7 +103,7 @@ class _Channel:
     """As much of paramiko's channel as a burst asks for; ``sent`` is what was put on the way."""
 
     def __init__(self, window: int, *, ends: bool = False) -> None:
-        self.lock, self.closed, self.remote_chanid = threading.Lock(), False, 7
+        self.lock, self.closed, self.eof_sent, self.remote_chanid = threading.Lock(), False, False, 7
         self.out_window_size, self.out_max_packet_size = window, 32_768
         self.sent = bytearray()
         self._ends = ends
@@ -127,6 +127,42 @@ def test_a_burst_takes_no_more_than_the_window_has(size: int, window: int) -> No
     assert 0 < sent <= min(size, window)
     assert sent == len(channel.sent) == window - channel.out_window_size
     assert channel.sent == data[:sent]
+
+
+class _Opening:
+    """A lock; whenever it is let go, the channel's window opens by a little."""
+
+    def __init__(self, channel: _Channel, by: int) -> None:
+        self._channel, self._by = channel, by
+
+    def acquire(self) -> None:
+        pass
+
+    def release(self) -> None:
+        self._channel.out_window_size += self._by
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("patience_s", "sent"), [(60.0, 70_000), (0.0, 20_000)])
+def test_room_for_a_step_is_waited_for_but_not_long(
+    monkeypatch: pytest.MonkeyPatch, patience_s: float, sent: int
+) -> None:
+    monkeypatch.setattr(packets, "_MOMENT_S", patience_s)
+    channel = _Channel(10_000)
+    channel.lock = _Opening(channel, 10_000)  # type: ignore[assignment]
+    assert send_burst(channel, memoryview(bytes(100_000)), step=65_000) == sent
+
+
+def test_where_a_channel_closes_no_room_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packets, "_MOMENT_S", 60.0)
+    channel = _Channel(10, ends=True)
+    channel.eof_sent = True
+    assert send_burst(channel, memoryview(bytes(100)), step=50) == 0
 
 
 def test_on_a_channel_that_ended_nothing_is_sent() -> None:

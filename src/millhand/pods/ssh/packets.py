@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,10 @@ _MOST = (
     1 << 18
 )  # bytes of a packet; what is more is no packet: RFC 4253 asks for 35,000, OpenSSH takes 256 Ki
 _READ = 1 << 18
-_BURST = 1 << 18  # bytes of data that are written at once
+_BURST = 1 << 20  # bytes of data that are written at once
+_NAP_S = 0.0005
+_MOMENT_S = 0.002  # that a burst's room is waited for: enough where the pod is near, little where it is far
+_PACKETS = 1 << 10  # in a burst
 _DATA = paramiko.common.MSG_CHANNEL_DATA
 
 
@@ -54,17 +58,28 @@ class Burst(Message):
         super().__init__()
         self._number, self._data, self._most = number, data, most
 
+    def groups(self) -> Iterator[tuple[bytes, memoryview, int]]:
+        """Packets that have one head: it, the data of all of them, how much of it each has."""
+        whole = len(self._data) // self._most * self._most
+        for data, size in ((self._data[:whole], self._most), (self._data[whole:], len(self._data) - whole)):
+            if data:
+                yield struct.pack(">BII", _DATA, self._number, size), data, size
+
     def parts(self) -> Iterator[tuple[bytes, memoryview]]:
         """The head and the data of each packet."""
-        for at in range(0, len(self._data), self._most):
-            part = self._data[at : at + self._most]
-            yield struct.pack(">BII", _DATA, self._number, len(part)), part
+        for head, data, size in self.groups():
+            for at in range(0, len(data), size):
+                yield head, data[at : at + size]
 
 
-def send_burst(channel: Any, data: memoryview) -> int:
+def send_burst(channel: Any, data: memoryview, step: int = 1) -> int:
     """Send what the window of a ``paramiko.Channel`` has room for; wait until it has some. How much it was.
 
     Nothing was sent where the channel is closed. It does what ``channel.send`` does, for more than a packet.
+
+    Args:
+        step: Room that is waited for a moment, in bytes: where the other side opens its window by little and
+            little, sending by little and little would keep both busy with changing from one to the other.
 
     Raises:
         OSError: The channel is closed here.
@@ -74,14 +89,26 @@ def send_burst(channel: Any, data: memoryview) -> int:
     with channel.lock:
         if channel.closed:
             raise OSError("the channel is closed")
+        _await_room(channel, min(len(data), step, _BURST))
         size = int(channel._wait_for_send_window(len(data)))
-        room = min(len(data), _BURST, size + int(channel.out_window_size))
+        room = min(len(data), _BURST, most * _PACKETS, size + int(channel.out_window_size))
         more = max(0, room - size) if size else 0
         channel.out_window_size -= more
     if size:
         # without the lock: in the exchange of keys paramiko's own thread takes it
         channel.transport._send_user_message(Burst(channel.remote_chanid, data[: size + more], most))
     return size + more
+
+
+def _await_room(channel: Any, room: int) -> None:
+    """Nap rather than wait: each little bit of room would wake who waits."""
+    until = time.monotonic() + _MOMENT_S
+    while channel.out_window_size < room and not (channel.closed or channel.eof_sent):
+        channel.lock.release()
+        time.sleep(_NAP_S)
+        channel.lock.acquire()
+        if time.monotonic() > until:
+            return
 
 
 class Packets(Packetizer):
@@ -128,16 +155,10 @@ class Packets(Packetizer):
 
     def send_message(self, data: Message) -> None:
         """Send one message, or a burst."""
-        parts = data.parts() if isinstance(data, Burst) else [(b"", memoryview(data.asbytes()))]
         if self._seal is None:
             return self._send_plainly(data)
         with self._sealing:
-            end = 0
-            for head, payload in parts:
-                end = self._put(head, payload, end)
-                if end >= _BURST:
-                    end = self._write(end)
-            self._write(end)
+            self._write(self._put_all(data))
             if self._sent >= _KEY_BYTES:
                 self._ask_for_keys()
         return None
@@ -149,29 +170,39 @@ class Packets(Packetizer):
             super().send_message(Message(head + payload))
         return None
 
-    def _put(self, head: bytes, payload: memoryview, start: int) -> int:
-        """Put a packet behind others that wait to be written; where it ends."""
-        length = len(head) + len(payload)
-        if length > _MOST - 64:
+    def _put_all(self, data: Message) -> int:
+        """Put a message or a burst under the cipher; where the last packet ends."""
+        if isinstance(data, Burst):
+            end = 0
+            for head, some, size in data.groups():
+                end = self._put(head, some, size, end)
+            return end
+        whole = memoryview(data.asbytes())
+        return self._put(b"", whole, len(whole), 0)
+
+    def _put(self, head: bytes, data: memoryview, length: int, end: int) -> int:
+        """Put packets with so much of the data each behind others; where the last one ends.
+
+        There are 32,000 in a gigabyte: what they have in common is done once.
+        """
+        if len(head) + length > _MOST - 64:
             raise SSHException("A message is longer than a packet may be.")
-        padding = _BLOCK + 3 - (length + 4) % _BLOCK
-        size = 1 + length + padding
-        plain, words = self._plain, size.to_bytes(4, "big")
-        plain[0] = padding
-        plain[1 : 1 + len(head)] = head
-        plain[1 + len(head) : size - padding] = payload
-        plain[size - padding : size] = os.urandom(padding)
-        end = start + 4 + size + _TAG
-        self._sealed[start : start + 4] = words
-        self._seal.encrypt_into(self._seal_nonce.next(), plain[:size], words, self._sealed[start + 4 : end])
+        padding = _BLOCK + 3 - (len(head) + length + 4) % _BLOCK
+        begin, size = 1 + len(head), 1 + len(head) + length + padding
+        words, step, seal = size.to_bytes(4, "big"), 4 + size + _TAG, self._seal.encrypt_into
+        plain, body = self._plain[:size], self._plain[begin : begin + length]
+        plain[:begin] = bytes([padding]) + head
+        plain[begin + length :] = os.urandom(padding)
+        for at in range(0, len(data), length):
+            body[:] = data[at : at + length]
+            self._sealed[end : end + 4] = words
+            seal(self._seal_nonce.next(), plain, words, self._sealed[end + 4 : end + step])
+            end += step
         return end
 
-    def _write(self, end: int) -> int:
-        """Write what waits; nothing waits then."""
-        if end:
-            self.write_all(self._sealed[:end])
-            self._sent += end
-        return 0
+    def _write(self, end: int) -> None:
+        self.write_all(self._sealed[:end])
+        self._sent += end
 
     # In.
 

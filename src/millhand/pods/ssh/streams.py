@@ -66,6 +66,7 @@ class Stream:
         self._channel, self._python, self._place = channel, python, place
         self._on_close: Callable[[], None] | None = on_close
         self._out = bytearray()
+        self._step = channel.out_window_size // 2  # as it is now, wide open
         self._rest: bytes | None = None  # what came after the mark; None before the mark
         try:
             channel.exec_command(shlex.join(boot_argv(python)))
@@ -87,7 +88,7 @@ class Stream:
             return data
         return self._received(size)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Take all of ``data``; it may be sent at once or later.
 
         Raises:
@@ -113,7 +114,7 @@ class Stream:
         view, at = memoryview(data), 0
         try:
             while at < len(view):
-                sent = send_burst(self._channel, view[at:])
+                sent = send_burst(self._channel, view[at:], self._step)
                 if not sent:
                     raise EOFError("the channel is closed")
                 at += sent

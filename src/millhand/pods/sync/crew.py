@@ -20,9 +20,10 @@ _QUEUE = 4 << 20
 @dataclass(slots=True)
 class _Job:
     header: dict[str, Any]
-    payload: bytes
+    payload: bytes | bytearray
     done: Done
     weight: int
+    sent: Callable[[], None] | None = None
 
     @property
     def size(self) -> int:
@@ -45,7 +46,9 @@ class Crew:
 
     def __init__(self, opener: Opener, hello: dict[str, Any], window: int = 8 << 20) -> None:
         self._opener, self._hello, self._window = opener, hello, window
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        # Who waits is woken for what it waits for, and no one else: each change of threads costs.
+        self._given, self._room, self._over = (threading.Condition(self._lock) for _ in range(3))
         self._jobs: deque[_Job] = deque()
         self._waiting = self._open = 0
         self._fault: BaseException | None = None
@@ -69,32 +72,35 @@ class Crew:
     def put(
         self,
         header: dict[str, Any],
-        payload: bytes,
+        payload: bytes | bytearray,
         done: Done,
         weight: int = 0,
+        sent: Callable[[], None] | None = None,
     ) -> None:
         """Give a job to whoever is free; waits while there is enough to do.
 
         Args:
             done: Told the answer, in some thread; what it raises ends the sync.
             weight: Bytes of the answer.
+            sent: Told when the payload is on its way, so that its memory may be used again.
         """
-        with self._changed:
+        with self._lock:
             while self._waiting >= _QUEUE and self._fault is None:
-                self._changed.wait()
+                self._room.wait()
             self._check()
             self._began = self._began or time.monotonic()
-            self._jobs.append(_Job(header, payload, done, weight))
             self._waiting += len(payload) + weight
-            self._open += 1
-            self._changed.notify_all()
+            self._give(self._jobs.append, _Job(header, payload, done, weight, sent))
 
     def put_first(self, header: dict[str, Any], done: Done) -> None:
         """Give a small job that goes before all others; never waits."""
-        with self._changed:
-            self._jobs.appendleft(_Job(header, b"", done, 0))
-            self._open += 1
-            self._changed.notify_all()
+        with self._lock:
+            self._give(self._jobs.appendleft, _Job(header, b"", done, 0))
+
+    def _give(self, queue: Callable[[_Job], None], job: _Job) -> None:
+        queue(job)
+        self._open += 1
+        self._given.notify_all()
 
     def drain(self) -> None:
         """Wait until all jobs are done.
@@ -102,14 +108,14 @@ class Crew:
         Raises:
             MillhandError: What ended the sync.
         """
-        with self._changed:
+        with self._lock:
             while self._open and self._fault is None:
-                self._changed.wait()
+                self._over.wait()
             self._check()
 
     def grow(self, count: int) -> None:
         """Open more lanes, up to so many, beside the work; one that cannot be had is done without."""
-        with self._changed:
+        with self._lock:
             missing = range(count - len(self._threads))
             self._threads += [self._started(self._join) for _ in missing]
 
@@ -122,15 +128,15 @@ class Crew:
 
     def fail(self, error: BaseException) -> None:
         """End the sync with an error."""
-        with self._changed:
+        with self._lock:
             self._fault = self._fault or error
-            self._changed.notify_all()
+            self._wake_all()
 
     def close(self, done: bool = False) -> None:
         """Hang up; ``done``: all went well, so the leader may serve the next sync."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._wake_all()
         for lane in list(self.lanes):
             if lane is not self.leader:
                 lane.close()
@@ -139,6 +145,10 @@ class Crew:
         else:
             self.leader.close()
         self._threads[0].join(5)  # one that still dials hangs up by itself
+
+    def _wake_all(self) -> None:
+        for waited_for in (self._given, self._room, self._over):
+            waited_for.notify_all()
 
     def _check(self) -> None:
         if self._fault is not None:
@@ -155,7 +165,7 @@ class Crew:
             lane.ask(self._hello).result()
         except Exception:  # noqa: BLE001 - the others carry it
             return
-        with self._changed:
+        with self._lock:
             self.lanes.append(lane)
             closed = self._closed
         lane.close() if closed else self._work(lane)
@@ -164,19 +174,25 @@ class Crew:
         carrying = _Carrying()
         while (job := self._next(carrying)) is not None:
             future = lane.ask(job.header, job.payload)
+            if job.sent is not None:
+                job.sent()
             future.add_done_callback(partial(self._answered, job, carrying))
 
     def _next(self, carrying: _Carrying) -> _Job | None:
-        with self._changed:
+        with self._lock:
             while not self._closed and self._fault is None:
                 if self._jobs and carrying.size < self._window:
-                    job = self._jobs.popleft()
-                    self._waiting -= job.size
-                    carrying.size += job.weight
-                    self._changed.notify_all()
-                    return job
-                self._changed.wait()
+                    return self._taken(carrying)
+                self._given.wait()
         return None
+
+    def _taken(self, carrying: _Carrying) -> _Job:
+        job = self._jobs.popleft()
+        self._waiting -= job.size
+        carrying.size += job.weight
+        if self._waiting < _QUEUE:
+            self._room.notify_all()
+        return job
 
     def _answered(self, job: _Job, carrying: _Carrying, future: Future[Answer]) -> None:
         try:
@@ -185,11 +201,14 @@ class Crew:
             self._failed(job, error)
         except Exception as error:  # noqa: BLE001 - the one who waits raises it
             self.fail(error)
-        with self._changed:
+        with self._lock:
             carrying.size -= job.weight
             self._carried += job.size
             self._open -= 1
-            self._changed.notify_all()
+            if job.weight:
+                self._given.notify_all()
+            if not self._open:
+                self._over.notify_all()
 
     def _failed(self, job: _Job, error: AnswerError) -> None:
         try:

@@ -20,12 +20,8 @@ from typing import Any
 from millhand.pods.sync.folders import Root, Stamp, stamp_of
 from millhand.pods.sync.names import RefusedError
 
-try:
-    import sqlite3
-except ImportError:  # a Python built without it: files are read each time
-    sqlite3 = None  # type: ignore[assignment]
-
 BLOCK = 1 << 20
+STRIDE = 2 * BLOCK  # what is read at once, and travels in a message where all of it is new
 NOTE = ".millhand/sync"
 _FRESH_NS = 2_000_000_000
 _DOMAIN = b"millhand blocks\0"
@@ -133,12 +129,13 @@ class Hashes:
     @contextlib.contextmanager
     def _opened(self, make: bool) -> Iterator[Any]:
         """Yield the open note or None; a fault of it removes it."""
-        if sqlite3 is None or not (make or os.path.exists(self._file)):
+        sqlite3 = _sqlite() if make or os.path.exists(self._file) else None
+        if sqlite3 is None:
             yield None
             return
         base = None
         try:
-            base = self._connect()
+            base = self._connect(sqlite3)
             yield base
         except (sqlite3.OperationalError, OSError, RefusedError):  # locked, read-only, no room: go on without
             return
@@ -149,10 +146,19 @@ class Hashes:
             if base is not None:
                 base.close()
 
-    def _connect(self) -> Any:
+    def _connect(self, sqlite3: Any) -> Any:
         if not os.path.exists(self._file):
             self._root.folder(tuple(NOTE.split("/")), make=True)
         return sqlite3.connect(self._file, timeout=2)
+
+
+def _sqlite() -> Any:
+    """The module, imported when it is first needed; None in a Python that was built without it."""
+    try:
+        import sqlite3
+    except ImportError:  # files are read each time
+        return None
+    return sqlite3
 
 
 def key(path: str) -> bytes:

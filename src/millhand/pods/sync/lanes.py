@@ -20,6 +20,7 @@ MODULES = (
             "names",
             "folders",
             "hashes",
+            "intake",
             "parts",
             "store",
             "packing",
@@ -43,7 +44,7 @@ class Stream(Protocol):
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes, at least one; none at the end."""
 
-    def write(self, data: bytes) -> Any:
+    def write(self, data: bytes | bytearray) -> Any:
         """Take all of ``data``."""
 
     def flush(self) -> Any:
@@ -84,7 +85,7 @@ class _Counted:
         self.received += len(data)
         return data
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         self.sent += len(data)
         self._stream.write(data)
 
@@ -110,7 +111,7 @@ class Lane:
         self._thread = threading.Thread(target=self._listen, name="sync answers", daemon=True)
         self._thread.start()
 
-    def ask(self, header: dict[str, Any], payload: bytes = b"") -> Future[Answer]:
+    def ask(self, header: dict[str, Any], payload: bytes | bytearray = b"") -> Future[Answer]:
         """Send a message; the answer comes later. It may wait until the line takes it."""
         future: Future[Answer] = Future()
         with self._lock:

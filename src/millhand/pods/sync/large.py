@@ -8,19 +8,22 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from itertools import count
+from typing import BinaryIO
 
 from millhand.pods.sync import chunks, cutting
 from millhand.pods.sync.base import Base, laid
+from millhand.pods.sync.buffers import Buffers
 from millhand.pods.sync.folders import Entry, Stamp, entry_of, stamp_of
 from millhand.pods.sync.hashes import BLOCK, whole
 from millhand.pods.sync.lanes import Answer, AnswerError
-from millhand.pods.sync.packing import deflate, to_row
+from millhand.pods.sync.packing import squeezed, to_row
 from millhand.pods.sync.parts import ZERO
 from millhand.pods.sync.store import LITERAL, ZEROS
 from millhand.pods.sync.transfer import Transfer
 
 _RUN_BLOCKS = 32
+_ZERO_DIGEST = hashlib.sha256(ZERO).digest()
 _LITTLE = 8 << 20  # bytes that are sent sooner than a search would spare them
 Plan = Iterator[list[chunks.Op]]
 
@@ -30,7 +33,7 @@ class _Run:
     """Blocks in a row that are put together there; ``literal`` is what has to be sent for it."""
 
     first: int
-    digests: list[str] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
     ops: list[chunks.Op] = field(default_factory=list)
     literal: list[bytes] = field(default_factory=list)
     size: int = 0
@@ -46,11 +49,14 @@ class Large:
     Args:
         transfer: The session.
         entry: The file.
+        buffers: What its blocks are read into.
         broken: Told when blocks did not come out right there and have to be sent once more.
     """
 
-    def __init__(self, transfer: Transfer, entry: Entry, broken: Callable[[Large], None]) -> None:
-        self.path, self.digests = entry.path, list[bytes]()
+    def __init__(
+        self, transfer: Transfer, entry: Entry, buffers: Buffers, broken: Callable[[Large], None]
+    ) -> None:
+        self.path, self.digests, self._buffers = entry.path, list[bytes](), buffers
         self._transfer, self._broken = transfer, broken
         self._lock = threading.Lock()
         self._open = 0
@@ -106,31 +112,49 @@ class Large:
         if base.stamp == self._stamp:
             self.digests = base.here[: base.first]  # they are not read twice
             self._counted(len(self.digests) * BLOCK, reused=True)
-        while data := cutting.read_at(file.fileno(), len(self.digests) * BLOCK, BLOCK):
-            index, digest = len(self.digests), hashlib.sha256(data).digest()
-            self.digests.append(digest)
-            ops = next(plan, None) if plan and index >= self._planned else None
-            if held[index : index + 1] == [digest]:
-                self._counted(len(data), reused=True)
-            else:
-                self._add(index, data, digest, ops)
+        while data := self._buffers.filled(file, len(self.digests) * BLOCK):
+            self._take(data, held, plan)
         self._put_run()
         now = self._transfer.root.look(self.path)
         return now is not None and now[1] == self._stamp and len(self.digests) == -(-status.st_size // BLOCK)
 
+    def _take(self, data: bytearray, held: list[bytes], plan: Plan | None) -> None:
+        first, view = len(self.digests), memoryview(data)
+        blocks = [view[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
+        found = [hashlib.sha256(block).digest() for block in blocks]
+        self.digests += found
+        if plan or held or self._squeezes() or _ZERO_DIGEST in found:
+            for index, block, digest in zip(count(first), blocks, found):
+                self._take_one(index, block, digest, held, plan)
+            self._buffers.give_back(data)
+        else:
+            self._put_run()
+            self._put(first, found, None, data, len(data), squeeze=False)
+
+    def _take_one(
+        self, index: int, block: memoryview, digest: bytes, held: list[bytes], plan: Plan | None
+    ) -> None:
+        ops = next(plan, None) if plan and index >= self._planned else None
+        if held[index : index + 1] == [digest]:
+            self._counted(len(block), reused=True)
+        else:
+            self._add(index, bytes(block), digest, ops)
+
+    def _squeezes(self) -> bool:
+        return self._little or self._transfer.squeeze()
+
     def _add(self, index: int, data: bytes, digest: bytes, ops: list[chunks.Op] | None) -> None:
-        if data == ZERO:
+        if digest == _ZERO_DIGEST:
             ops = [(ZEROS, 0, BLOCK)]
         run = self._run
         if run and (ops is None or run.full or run.first + len(run.digests) != index):
             self._put_run()
         if not ops or all(kind == LITERAL for kind, _, _ in ops):
             self._put_run()
-            squeeze = self._little or self._transfer.squeeze()
-            self._put(index, [digest.hex()], None, data, len(data), squeeze=squeeze)
+            self._put(index, [digest], None, data, len(data), squeeze=self._squeezes())
             return
         run = self._run = self._run or _Run(index)
-        run.digests.append(digest.hex())
+        run.digests.append(digest)
         run.ops += ops
         run.size += len(data)
         start = index * BLOCK
@@ -145,29 +169,22 @@ class Large:
     def _put(
         self,
         first: int,
-        digests: list[str],
+        digests: list[bytes],
         ops: list[chunks.Op] | None,
-        data: bytes,
+        data: bytes | bytearray,
         size: int,
         squeeze: bool,
     ) -> None:
-        sent = deflate(data) if squeeze else data
-        header: dict[str, Any] = {
-            "do": "blocks",
-            "path": self.path,
-            "first": first,
-            "digests": digests,
-            "ops": ops,
-        }
-        if sent is not data:
-            header["packed"] = len(data)
+        known = [digest.hex() for digest in digests]
+        blocks = {"do": "blocks", "path": self.path, "first": first, "digests": known, "ops": ops}
+        header, sent = squeezed(blocks, data, squeeze)
 
         def done(answer: Answer | AnswerError) -> None:
             self._answered(answer, range(first, first + len(digests)), size, size - len(data))
 
         with self._lock:
             self._open += 1
-        self._transfer.crew.put(header, sent, done)
+        self._transfer.crew.put(header, sent, done, sent=lambda: self._buffers.give_back(data))
 
     def _answered(self, answer: Answer | AnswerError, blocks: range, size: int, reused: int) -> None:
         if isinstance(answer, AnswerError):

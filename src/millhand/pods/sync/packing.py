@@ -25,7 +25,15 @@ def unpack(data: bytes) -> Any:
     return json.loads(inflate(data, _MOST))
 
 
-def deflate(data: bytes) -> bytes:
+def squeezed(
+    header: dict[str, Any], data: bytes | bytearray, squeeze: bool
+) -> tuple[dict[str, Any], bytes | bytearray]:
+    """A message with its payload compressed, if that is wanted and pays; ``packed`` tells its size before."""
+    sent = deflate(data) if squeeze else data
+    return (header, data) if sent is data else ({**header, "packed": len(data)}, sent)
+
+
+def deflate(data: bytes | bytearray) -> bytes | bytearray:
     """Compress quickly, if a look at the beginning shows that it pays; else the same bytes."""
     if len(data) < 64 or len(zlib.compress(data[:16384], 1)) > 0.9 * min(len(data), 16384):
         return data

@@ -14,7 +14,7 @@ from millhand.pods.sync.folders import Entry, Stamp, reason_of
 from millhand.pods.sync.hashes import BLOCK, read_hash
 from millhand.pods.sync.lanes import Answer, AnswerError, Opener
 from millhand.pods.sync.names import RefusedError
-from millhand.pods.sync.packing import deflate, from_row, pack, to_row, unpack
+from millhand.pods.sync.packing import from_row, pack, squeezed, to_row, unpack
 from millhand.pods.sync.remote import ChangedError, read_small
 from millhand.pods.sync.removing import Say
 from millhand.pods.sync.report import Progress, Report
@@ -172,10 +172,8 @@ class _Push:
             self._put_small(entries, b"".join(parts))
 
     def _put_small(self, entries: list[Entry], data: bytes) -> None:
-        sent = deflate(data) if self._transfer.squeeze() else data
-        header: dict[str, Any] = {"do": "small", "rows": [to_row(entry) for entry in entries]}
-        if sent is not data:
-            header["packed"] = len(data)
+        rows = [to_row(entry) for entry in entries]
+        header, sent = squeezed({"do": "small", "rows": rows}, data, self._transfer.squeeze())
 
         def done(answer: Answer | AnswerError) -> None:
             if isinstance(answer, AnswerError):

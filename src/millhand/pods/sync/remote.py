@@ -42,14 +42,17 @@ from millhand.pods.sync import cutting
 from millhand.pods.sync.compare import ASK, BLOCKED, SAME, SEND, verdict
 from millhand.pods.sync.folders import Entry, Root, Stamp, entry_of, reason_of, stamp_of, walk
 from millhand.pods.sync.hashes import BLOCK, blocks_of, read_hash, whole
+from millhand.pods.sync.intake import Intake
 from millhand.pods.sync.names import RefusedError, is_secret
-from millhand.pods.sync.packing import deflate, from_row, inflate, pack, to_row, unpack
+from millhand.pods.sync.packing import from_row, inflate, pack, squeezed, to_row, unpack
 from millhand.pods.sync.store import FULL, MismatchError, Store
 
 PAGE = 1000
 _MOST = 64 * BLOCK
 if TYPE_CHECKING:
-    Answer = tuple[dict[str, Any], bytes]
+    from millhand.pods.sync.intake import Payload
+
+    Answer = tuple[dict[str, Any], bytes | bytearray]
 
 
 class ChangedError(Exception):
@@ -60,6 +63,7 @@ class Agent:
     """Answers messages; one method a message."""
 
     def __init__(self) -> None:
+        self.intake = Intake()
         self._store: Any = None
         self._walk: Iterator[tuple[Entry, Stamp]] = iter(())
         self._problems: list[tuple[str, str]] = []
@@ -69,7 +73,7 @@ class Agent:
         root: Root = self._store.root
         return root
 
-    def answer(self, header: dict[str, Any], payload: bytes) -> Answer:
+    def answer(self, header: dict[str, Any], payload: Payload) -> Answer:
         """Do what a message asks; what goes wrong is an answer too."""
         handler: Callable[..., Answer] = getattr(self, f"on_{header.pop('do', '')}", self._unknown)
         try:
@@ -208,12 +212,14 @@ class Agent:
         return {"faults": faults}, b""
 
     def on_blocks(
-        self, payload: bytes, path: str, first: int, digests: list[str], ops: Any = None, packed: int = 0
+        self, payload: Payload, path: str, first: int, digests: list[str], ops: Any = None, packed: int = 0
     ) -> Answer:
         """Write blocks of a large file."""
-        data = inflate(payload, min(packed, _MOST)) if packed else payload
+        found = self.intake.digests(payload)
+        data = inflate(bytes(payload), min(packed, _MOST)) if packed else payload
         how = None if ops is None else [(int(kind), int(offset), int(size)) for kind, offset, size in ops]
-        self._store.write_blocks(path, first, [bytes.fromhex(text) for text in digests], how, data)
+        wanted = [bytes.fromhex(text) for text in digests]
+        self._store.write_blocks(path, first, wanted, how, data, found)
         return {}, b""
 
     def on_finish(self, payload: bytes, row: list[Any]) -> Answer:
@@ -258,7 +264,7 @@ class Agent:
                 continue
             rows.append(to_row(entry))
             parts.append(data)
-        return _packed({"rows": rows}, b"".join(parts), squeeze)
+        return squeezed({"rows": rows}, b"".join(parts), squeeze)
 
     def on_read(
         self, payload: bytes, path: str, size: int, mtime_ns: int, ranges: list[list[int]], squeeze: bool
@@ -276,7 +282,7 @@ class Agent:
             raise ChangedError(path)
         if data and not data.strip(b"\0"):
             return {"digest": hashlib.sha256(data).hexdigest(), "zeros": len(data)}, b""
-        return _packed({"digest": hashlib.sha256(data).hexdigest()}, data, squeeze)
+        return squeezed({"digest": hashlib.sha256(data).hexdigest()}, data, squeeze)
 
     def close(self, save: bool = True) -> None:
         """The client is gone, or done."""
@@ -339,11 +345,6 @@ def _rule(row: list[Any]) -> cutting.Rule:
     return cutting.Rule(str(separator), int(mask), max(BLOCK >> 6, int(longest)))
 
 
-def _packed(header: dict[str, Any], data: bytes, squeeze: bool) -> Answer:
-    sent = deflate(data) if squeeze else data
-    return ({**header, "packed": len(data)}, sent) if sent is not data else (header, data)
-
-
 def main() -> None:
     """Answer until the client is gone."""
     reader, writer = sys.stdin.buffer, sys.stdout.buffer
@@ -353,8 +354,8 @@ def main() -> None:
     agent = Agent()
     try:
         while True:
-            header, payload = wire.receive(reader)
-            wire.send(writer, *agent.answer(header, payload))
+            header, size = wire.receive_header(reader)
+            wire.send(writer, *agent.answer(header, agent.intake.read(reader, header, size)))
             writer.flush()
     except (wire.WireError, OSError):
         return

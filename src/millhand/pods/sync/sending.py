@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from millhand.pods.sync.buffers import Buffers
 from millhand.pods.sync.folders import Entry, reason_of
+from millhand.pods.sync.hashes import STRIDE
 from millhand.pods.sync.large import Large
 from millhand.pods.sync.names import RefusedError
 from millhand.pods.sync.remote import ChangedError
@@ -16,10 +18,11 @@ class Larges:
     def __init__(self, transfer: Transfer) -> None:
         self._transfer = transfer
         self._broken: list[Large] = []
+        self._buffers = Buffers(STRIDE)
 
     def send(self, entry: Entry, old: int, parts: bool) -> None:
         """Send a file; ``old``: bytes of the one to copy from; ``parts``: a broken session left something."""
-        large = Large(self._transfer, entry, self._broken.append)
+        large = Large(self._transfer, entry, self._buffers, self._broken.append)
         self._tried(large, old, self._held(entry) if parts else [])
 
     def _tried(self, large: Large, old: int, held: list[bytes]) -> None:

@@ -72,16 +72,26 @@ class Store:
                 self.hashes.note(entry.path, stamp_of(found), entry.digest or "")
 
     def write_blocks(
-        self, path: str, first: int, digests: list[bytes], ops: list[Op] | None, data: bytes
+        self,
+        path: str,
+        first: int,
+        digests: list[bytes],
+        ops: list[Op] | None,
+        data: bytes | memoryview,
+        found: list[bytes] | None = None,
     ) -> None:
         """Write consecutive blocks; with ``ops`` they are put together from the old file and ``data``.
+
+        Args:
+            found: The SHA-256 of each block of ``data`` as it is, where they are known already.
 
         Raises:
             MismatchError: A block does not have its digest; nothing was written.
         """
         if ops is not None:
-            data = self._assembled(path, ops, data)
-        _check(path, data, digests)
+            data, found = self._assembled(path, ops, data), None
+        if (found or _digests(data)) != digests:
+            raise MismatchError(path)
         with self._lock:
             try:
                 self._write(path, first, memoryview(data))
@@ -133,10 +143,11 @@ class Store:
         elif part is not None:
             part.close()
 
-    def _assembled(self, path: str, ops: list[Op], data: bytes) -> bytes:
+    def _assembled(self, path: str, ops: list[Op], data: bytes | memoryview) -> bytes:
         if sum(length for _, _, length in ops) > 64 * BLOCK or min((min(op) for op in ops), default=0) < 0:
             raise RefusedError(path, "too much in one piece")
-        pieces, used = [], 0
+        pieces: list[bytes | memoryview] = []
+        used = 0
         for kind, offset, length in ops:
             if kind == COPY:
                 pieces.append(self._from_old(path, offset, length))
@@ -267,11 +278,9 @@ def with_executable(mode: int, executable: bool | None) -> int:
     return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
-def _check(path: str, data: Any, digests: list[bytes]) -> None:
+def _digests(data: bytes | memoryview) -> list[bytes]:
     view = memoryview(data)
-    found = [hashlib.sha256(view[at : at + BLOCK]).digest() for at in range(0, len(view), BLOCK)]
-    if found != digests:
-        raise MismatchError(path)
+    return [hashlib.sha256(view[at : at + BLOCK]).digest() for at in range(0, len(view), BLOCK)]
 
 
 def _file_at(folder: Folder, name: str, path: str) -> os.stat_result | None:

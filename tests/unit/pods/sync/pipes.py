@@ -27,7 +27,7 @@ class Pipe:
     def read(self, size: int) -> bytes:
         return self._out.read(size) or b""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         view = memoryview(data)
         while view:
             view = view[self._in.write(view) :]
@@ -64,7 +64,7 @@ class _Cut(Pipe):
         self._left, self._readable = written, read
         self._lock = threading.Lock()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         if self._left is not None:
             data, over = data[: self._left], len(data) > self._left
             self._left -= len(data)
