@@ -9,13 +9,16 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import MSG_NAMES
 
 from millhand.pods.base import Job
 from millhand.pods.ssh.address import Address
 from millhand.pods.ssh.connection import Patience
 from millhand.pods.ssh.faults import ConnectError, HostKeyError, UnreachableError
 from millhand.pods.ssh.hostkeys import FILE_NAME, forget
+from millhand.pods.ssh.packets import Packets
 from millhand.pods.ssh.pod import SshPod
 from millhand.shell import Command
 from millhand.workspace import Workspace
@@ -125,6 +128,38 @@ def test_a_host_that_gets_a_second_key_has_not_changed(opened: Opener, tmp_path:
     finally:
         sshd.cut()
         sshd.stop()
+
+
+def test_of_several_keys_the_one_that_is_taken_opens(opened: Opener, sshd: Sshd, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("first", "second")]
+    for path in files:
+        make_key(path)
+    keys = (*files, *sshd.address.key_files)
+    assert opened(lambda: replace(sshd.address, key_files=keys)).folder
+    with pytest.raises(ConnectError, match=r"none of the 2 key\(s\)"):
+        opened(lambda: replace(sshd.address, key_files=tuple(files))).run(Command(("true",)))
+
+
+def test_a_key_goes_at_once_and_nothing_comes_before_the_first_channel(
+    opened: Opener, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    send = Packets.send_message
+
+    def noted(self: Packets, message: paramiko.Message) -> None:
+        sent.append(MSG_NAMES[message.asbytes()[0]] if message.asbytes() else "burst")
+        send(self, message)
+
+    monkeypatch.setattr(Packets, "send_message", noted)
+    assert opened(lambda: sshd.address).folder
+    asked = sent.index("service-request")
+    # Nothing comes between: an sshd holds an answer back as long as the one before it is not confirmed.
+    assert sent[asked : asked + 4] == [
+        "service-request",
+        "userauth-request",
+        "channel-open",
+        "channel-request",
+    ]
 
 
 def test_pins_that_come_late_after_a_restart_are_waited_for(opened: Opener, sshd: Sshd) -> None:

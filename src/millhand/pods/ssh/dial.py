@@ -27,6 +27,7 @@ from millhand.pods.ssh.packets import Packets
 WINDOW = 64 << 20  # of what the pod sends: 100 MiB/s at a round trip of 0.6 s
 PACKET = 1 << 16
 _SMALL = 4096
+_FIRST_PULSE_S = 1.0
 _ROOM = 4_000_000
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 _KEY_TYPES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
@@ -141,6 +142,9 @@ def _acknowledge(sock: socket.socket) -> None:
 
 def _pulse(transport: paramiko.Transport, line: _Line, every_s: float) -> None:
     """Ask for a sign of life as long as the transport lives; sshd answers what it does not know, too."""
+    time.sleep(
+        min(every_s, _FIRST_PULSE_S)
+    )  # an sshd holds its other answers back until this one is confirmed
     with suppress(paramiko.SSHException, OSError, EOFError):
         while transport.is_active():
             asked = time.monotonic()

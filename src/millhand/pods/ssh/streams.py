@@ -66,12 +66,12 @@ class Stream:
         self._channel, self._python, self._place = channel, python, place
         self._on_close: Callable[[], None] | None = on_close
         self._out = bytearray()
-        self._step = channel.out_window_size // 2  # as it is now, wide open
         self._rest: bytes | None = None  # what came after the mark; None before the mark
         try:
             channel.exec_command(shlex.join(boot_argv(python)))
         except _BROKEN as error:
             raise self._fault(error) from error
+        self._step = channel.out_window_size // 2  # as it is now, wide open: before, sshd grants none
         self._send(_packed(_STAGE) + agent)
 
     def read(self, size: int) -> bytes:
