@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from millhand.pods.sync.names import WINDOWS, RefusedError, is_part, split
 BINARY = getattr(os, "O_BINARY", 0)
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | BINARY
 _FOLDER = os.O_RDONLY | _PLAIN | getattr(os, "O_DIRECTORY", 0)
-_HELD = 64
+_HELD = 16  # in each thread: a Mac lets a process open 256 files
 
 
 class Entry(NamedTuple):
@@ -72,6 +73,10 @@ class Folder:
 
     def __init__(self, path: str, fd: int | None) -> None:
         self.path, self.fd = path, fd
+        self._open = fd is not None
+
+    def __del__(self) -> None:
+        self.close()
 
     def at(self, name: str) -> str:
         """What to hand to a call that takes ``dir_fd``."""
@@ -154,16 +159,26 @@ class Folder:
 
     def close(self) -> None:
         """Let go of the descriptor."""
-        if self.fd is not None:
+        if self._open and self.fd is not None:
+            self._open = False
             os.close(self.fd)
 
 
 class Root:
-    """The folder that no path leaves. A link at the root itself is followed once, here."""
+    """The folder that no path leaves. A link at the root itself is followed once, here.
+
+    Any thread may use it. What it hands out is good for the thread that asked, until that asks for another.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = os.path.realpath(path)
-        self._folders: dict[tuple[str, ...], Folder] = {}
+        # Of each thread its own: a descriptor that another thread closes may soon be another folder's.
+        self._own = threading.local()
+
+    @property
+    def _folders(self) -> dict[tuple[str, ...], Folder]:
+        folders: dict[tuple[str, ...], Folder] = self._own.__dict__.setdefault("folders", {})
+        return folders
 
     def make(self) -> None:
         """Make the root where there is none."""
@@ -239,10 +254,10 @@ class Root:
         return folder.open(name, os.O_RDONLY)
 
     def forget(self) -> None:
-        """Close the folders that are kept open."""
-        folders, self._folders = self._folders, {}
-        for folder in folders.values():
+        """Close the folders that this thread keeps open; those of others are closed when they end."""
+        for folder in self._folders.values():
             folder.close()
+        self._folders.clear()
 
 
 def walk(
