@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import socket
 import threading
 from collections.abc import Iterator
@@ -134,18 +135,20 @@ class _Opening:
 
     def __init__(self, channel: _Channel, by: int) -> None:
         self._channel, self._by = channel, by
+        self._lock = threading.Lock()
 
-    def acquire(self) -> None:
-        pass
+    def acquire(self, *how: Any) -> bool:
+        return self._lock.acquire(*how)
 
     def release(self) -> None:
         self._channel.out_window_size += self._by
+        self._lock.release()
 
     def __enter__(self) -> None:
-        pass
+        self.acquire()
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self._lock.release()
 
 
 @pytest.mark.parametrize(("patience_s", "sent"), [(60.0, 70_000), (0.0, 20_000)])
@@ -156,6 +159,18 @@ def test_room_for_a_step_is_waited_for_but_not_long(
     channel = _Channel(10_000)
     channel.lock = _Opening(channel, 10_000)  # type: ignore[assignment]
     assert send_burst(channel, memoryview(bytes(100_000)), step=65_000) == sent
+
+
+def test_an_interrupted_nap_leaves_the_lock_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packets, "_MOMENT_S", 60.0)
+    channel = _Channel(10)
+    pressed = threading.Timer(0.05, _thread.interrupt_main)
+    pressed.start()
+    with pytest.raises(KeyboardInterrupt):
+        send_burst(channel, memoryview(bytes(100)), step=50)
+    pressed.join()
+    assert channel.lock.acquire(blocking=False)
+    assert not channel.sent
 
 
 def test_where_a_channel_closes_no_room_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,9 @@ def dial(address: Address, trust: Callable[[str], Trust], timing: Timing) -> par
     address = completed(address)
     began = time.monotonic()
     sock = _reach(address, trust, timing)
-    line = _Line(sock, timing.silence_s, trip_s=time.monotonic() - began)
+    # Through a jump host most of it was logging in there.
+    trip_s = None if address.jump else time.monotonic() - began
+    line = _Line(sock, timing.silence_s, trip_s)
     transport = paramiko.Transport(
         line,  # type: ignore[arg-type]
         default_window_size=WINDOW,
@@ -80,9 +82,11 @@ def dial(address: Address, trust: Callable[[str], Trust], timing: Timing) -> par
 class _Line:
     """A socket that notices when the other end has gone silent. paramiko reads it several times a second."""
 
-    def __init__(self, sock: socket.socket | paramiko.Channel, silence_s: float, trip_s: float) -> None:
+    def __init__(
+        self, sock: socket.socket | paramiko.Channel, silence_s: float, trip_s: float | None
+    ) -> None:
         self._sock = sock
-        self.trip_s = trip_s  # of a round trip, at most: of the fastest that was seen
+        self.trip_s = trip_s  # of a round trip, at most: of the fastest that was seen; None before one was
         self._silence_s = silence_s
         self._heard = time.monotonic()
         self.awake = False
@@ -149,7 +153,8 @@ def _pulse(transport: paramiko.Transport, line: _Line, every_s: float) -> None:
         while transport.is_active():
             asked = time.monotonic()
             transport.global_request("keepalive@openssh.com", wait=True)
-            line.trip_s = min(line.trip_s, time.monotonic() - asked)
+            took_s = time.monotonic() - asked
+            line.trip_s = took_s if line.trip_s is None else min(line.trip_s, took_s)
             time.sleep(every_s)
 
 

@@ -61,13 +61,22 @@ def _try_keys(transport: paramiko.Transport, address: Address, held: tuple[param
 
 def _offer(transport: paramiko.Transport, user: str, key: paramiko.PKey) -> list[str]:
     """Try a key; what else the other end wants, if it takes it."""
-    # Which signature an RSA key is to make, the other end may still be about to say.
-    if "rsa" in key.get_name() or not hasattr(AuthHandler, "_parse_service_accept"):
+    if not _can_go_at_once(key):
         return transport.auth_publickey(user, key)
     answered = threading.Event()
     handler = transport.auth_handler = _Eager(transport)
     handler.auth_publickey(user, key, answered)
     return list(handler.wait_for_response(answered))
+
+
+def _can_go_at_once(key: paramiko.PKey) -> bool:
+    """Whether a key signs at once, and the same whatever the other end says.
+
+    An agent may ask its user, for which paramiko has a thread and a deadline. How an RSA key is to sign, the
+    other end may still be about to say.
+    """
+    at_once = not isinstance(key, paramiko.AgentKey) and "rsa" not in key.get_name()
+    return at_once and hasattr(AuthHandler, "_parse_service_accept")
 
 
 class _Eager(AuthHandler):

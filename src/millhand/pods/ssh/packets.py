@@ -101,13 +101,14 @@ def send_burst(channel: Any, data: memoryview, step: int = 1) -> int:
 
 
 def _await_room(channel: Any, room: int) -> None:
-    """Nap rather than wait: each little bit of room would wake who waits."""
-    until = time.monotonic() + _MOMENT_S
+    """Nap rather than wait to be woken: each little bit of room would do that."""
+    alarm = threading.Condition(
+        channel.lock
+    )  # that nobody sets off; an interrupted nap takes the lock back, too
+    until = time.perf_counter() + _MOMENT_S
     while channel.out_window_size < room and not (channel.closed or channel.eof_sent):
-        channel.lock.release()
-        time.sleep(_NAP_S)
-        channel.lock.acquire()
-        if time.monotonic() > until:
+        alarm.wait(_NAP_S)
+        if time.perf_counter() > until:
             return
 
 

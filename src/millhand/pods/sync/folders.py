@@ -18,7 +18,7 @@ from millhand.pods.sync.names import WINDOWS, RefusedError, is_part, split
 BINARY = getattr(os, "O_BINARY", 0)
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | BINARY
 _FOLDER = os.O_RDONLY | _PLAIN | getattr(os, "O_DIRECTORY", 0)
-_HELD = 16  # in each thread: a Mac lets a process open 256 files
+_HELD = 12  # in each thread: a Mac lets a process open 256 files
 
 
 class Entry(NamedTuple):

@@ -48,7 +48,7 @@ class Larges:
                     return large.seal()
             self._transfer.report.again += 1
             self._transfer.crew.drain()  # an old block must not come after its new one
-            held = large.digests
+            held = large.arrived()
         raise ChangedError(large.path)
 
     def mend(self) -> None:

@@ -25,7 +25,7 @@ COPY, LITERAL, ZEROS = 0, 1, 2
 if TYPE_CHECKING:
     Op = tuple[int, int, int]  # what, offset in the old file, length
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
-_OPEN = 64
+_OPEN = 32
 
 
 class MismatchError(Exception):

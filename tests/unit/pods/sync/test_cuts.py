@@ -164,6 +164,35 @@ def test_a_file_that_grows_while_it_is_sent_is_sent_again(tmp_path: Path) -> Non
     assert report.sent < 12 * BLOCK
 
 
+def test_what_was_refused_is_sent_again_when_the_file_changes_meanwhile(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    path = write(here / "log", os.urandom(5 * BLOCK))
+    spoilt = threading.Event()
+
+    class Spoiling(Opener):
+        """Changes a byte of the first blocks on their way, and the file after them."""
+
+        def __call__(self, transport: object) -> object:  # type: ignore[override]
+            pipe = super().__call__("shared")
+            plain = pipe.write
+
+            def write_and_spoil(data: bytes) -> None:
+                if len(data) < BLOCK or spoilt.is_set():
+                    return plain(data)
+                spoilt.set()
+                plain(bytes([data[0] ^ 1]) + data[1:])
+                with path.open("ab") as file:
+                    file.write(b"more")
+                return None
+
+            pipe.write = write_and_spoil  # type: ignore[method-assign]
+            return pipe
+
+    report = push(Spoiling(), here, ["."], place=str(there)).check()  # type: ignore[arg-type]
+    assert report.again >= 1
+    assert (there / "log").read_bytes() == path.read_bytes()
+
+
 def test_a_file_that_never_stands_still_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     path = write(here / "log", os.urandom(2 * BLOCK))
