@@ -166,7 +166,7 @@ def test_a_file_that_grows_while_it_is_sent_is_sent_again(tmp_path: Path) -> Non
 
 def test_what_was_refused_is_sent_again_when_the_file_changes_meanwhile(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    path = write(here / "log", os.urandom(5 * BLOCK))
+    path = write(here / "log", os.urandom(8 * BLOCK))
     spoilt = threading.Event()
 
     class Spoiling(Opener):
