@@ -16,56 +16,21 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Literal
 
-from millhand.pods.bundle import boot_argv
-from millhand.pods.sync.lanes import agent
+from tests.unit.pods.sync.pipes import Opener
+
 from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 
 KIB, MIB = 1 << 10, 1 << 20
 
 
-class _Pipes:
-    """A stream to an agent in a bare Python on this machine."""
-
-    def __init__(self) -> None:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(boot_argv(sys.executable), stdin=pipe, stdout=pipe, bufsize=0)
-        assert self._process.stdin
-        assert self._process.stdout
-        self._in, self._out = self._process.stdin, self._process.stdout
-        self.write(agent())
-
-    def read(self, size: int) -> bytes:
-        return self._out.read(size) or b""
-
-    def write(self, data: bytes | bytearray) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._in.write(view) :]
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        if not self._in.closed:
-            self._in.close()
-        self._process.wait()
-        self._out.close()
-
-
-def _opener(transport: Literal["shared", "new"]) -> _Pipes:
-    del transport  # they are all alike
-    return _Pipes()
-
-
 def _bring(act: str, folder: Path) -> dict[str, int]:
     """Do it; MiB at most here and in the agent."""
     if act == "push":
-        push(_opener, folder / "here", ["."], place=str(folder / "there")).check()
+        push(Opener(), folder / "here", ["."], place=str(folder / "there")).check()
     else:
-        pull(_opener, folder / "back", ["."], place=str(folder / "there")).check()
+        pull(Opener(), folder / "back", ["."], place=str(folder / "there")).check()
     sides = {"here": resource.RUSAGE_SELF, "there": resource.RUSAGE_CHILDREN}
     return {side: round(resource.getrusage(who).ru_maxrss / 1024) for side, who in sides.items()}
 
