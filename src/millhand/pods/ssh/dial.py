@@ -146,9 +146,8 @@ def _acknowledge(sock: socket.socket) -> None:
 
 def _pulse(transport: paramiko.Transport, line: _Line, every_s: float) -> None:
     """Ask for a sign of life as long as the transport lives; sshd answers what it does not know, too."""
-    time.sleep(
-        min(every_s, _FIRST_PULSE_S)
-    )  # an sshd holds its other answers back until this one is confirmed
+    # Not at once: an sshd would hold its answer to the first channel back until this one is confirmed.
+    time.sleep(min(every_s, _FIRST_PULSE_S))
     with suppress(paramiko.SSHException, OSError, EOFError):
         while transport.is_active():
             asked = time.monotonic()

@@ -75,8 +75,11 @@ def _can_go_at_once(key: paramiko.PKey) -> bool:
     An agent may ask its user, for which paramiko has a thread and a deadline. How an RSA key is to sign, the
     other end may still be about to say.
     """
-    at_once = not isinstance(key, paramiko.AgentKey) and "rsa" not in key.get_name()
-    return at_once and hasattr(AuthHandler, "_parse_service_accept")
+    if isinstance(key, paramiko.AgentKey) or "rsa" in key.get_name():
+        return False
+    return all(
+        hasattr(AuthHandler, name) for name in ("_request_auth", "_parse_service_accept")
+    )  # not public
 
 
 class _Eager(AuthHandler):

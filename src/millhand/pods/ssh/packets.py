@@ -32,8 +32,8 @@ _MOST = (
 )  # bytes of a packet; what is more is no packet: RFC 4253 asks for 35,000, OpenSSH takes 256 Ki
 _READ = 1 << 18
 _BURST = 1 << 20  # bytes of data that are written at once
-_NAP_S = 0.0005
 _MOMENT_S = 0.002  # that a burst's room is waited for: enough where the pod is near, little where it is far
+_NAP_S = 0.0005  # between two looks at it
 _PACKETS = 1 << 10  # in a burst
 _DATA = paramiko.common.MSG_CHANNEL_DATA
 
@@ -102,9 +102,8 @@ def send_burst(channel: Any, data: memoryview, step: int = 1) -> int:
 
 def _await_room(channel: Any, room: int) -> None:
     """Nap rather than wait to be woken: each little bit of room would do that."""
-    alarm = threading.Condition(
-        channel.lock
-    )  # that nobody sets off; an interrupted nap takes the lock back, too
+    # An alarm that nobody sets off; after an interrupted nap, too, the lock is held.
+    alarm = threading.Condition(channel.lock)
     until = time.perf_counter() + _MOMENT_S
     while channel.out_window_size < room and not (channel.closed or channel.eof_sent):
         alarm.wait(_NAP_S)

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +20,7 @@ from millhand.pods.sync.lanes import CutError
 from millhand.pods.sync.pull import pull
 from millhand.pods.sync.push import push
 from millhand.pods.sync.transfer import Choice
-from tests.unit.pods.sync.pipes import CutOpener, Opener
+from tests.unit.pods.sync.pipes import CutOpener, Opener, Pipe
 from tests.unit.pods.sync.trees import OLD, tree, write
 
 LARGE = 6 * BLOCK + 99
@@ -136,29 +138,34 @@ def test_two_clients_that_push_at_once_leave_one_whole_version(tmp_path: Path) -
     assert not parts(there)
 
 
+class _Meddling(Opener):
+    """Once, when the first blocks are on the way, the file grows; those blocks go as ``spoil`` makes them."""
+
+    def __init__(self, path: Path, spoil: Callable[[bytes], bytes] = bytes) -> None:
+        super().__init__()
+        self._path, self._spoil, self._done = path, spoil, threading.Event()
+
+    def __call__(self, transport: Literal["shared", "new"]) -> Pipe:
+        pipe = super().__call__(transport)
+        plain = pipe.write
+
+        def write(data: bytes | bytearray) -> None:
+            if len(data) < BLOCK or self._done.is_set():
+                return plain(data)
+            self._done.set()
+            plain(self._spoil(bytes(data)))
+            with self._path.open("ab") as file:
+                file.write(b"more")
+            return None
+
+        pipe.write = write  # type: ignore[method-assign]
+        return pipe
+
+
 def test_a_file_that_grows_while_it_is_sent_is_sent_again(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     path = write(here / "log", os.urandom(8 * BLOCK))
-    grown = threading.Event()
-
-    class Growing(Opener):
-        """Lets the file grow once, when its first blocks are on the way."""
-
-        def __call__(self, transport: object) -> object:  # type: ignore[override]
-            pipe = super().__call__("shared")
-            plain = pipe.write
-
-            def write_and_grow(data: bytes) -> None:
-                plain(data)
-                if len(data) >= BLOCK and not grown.is_set():
-                    grown.set()
-                    with path.open("ab") as file:
-                        file.write(b"more")
-
-            pipe.write = write_and_grow  # type: ignore[method-assign]
-            return pipe
-
-    report = push(Growing(), here, ["."], place=str(there)).check()  # type: ignore[arg-type]
+    report = push(_Meddling(path), here, ["."], place=str(there)).check()
     assert report.again >= 1
     assert (there / "log").read_bytes() == path.read_bytes()
     assert report.sent < 12 * BLOCK
@@ -167,28 +174,8 @@ def test_a_file_that_grows_while_it_is_sent_is_sent_again(tmp_path: Path) -> Non
 def test_what_was_refused_is_sent_again_when_the_file_changes_meanwhile(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     path = write(here / "log", os.urandom(8 * BLOCK))
-    spoilt = threading.Event()
-
-    class Spoiling(Opener):
-        """Changes a byte of the first blocks on their way, and the file after them."""
-
-        def __call__(self, transport: object) -> object:  # type: ignore[override]
-            pipe = super().__call__("shared")
-            plain = pipe.write
-
-            def write_and_spoil(data: bytes) -> None:
-                if len(data) < BLOCK or spoilt.is_set():
-                    return plain(data)
-                spoilt.set()
-                plain(bytes([data[0] ^ 1]) + data[1:])
-                with path.open("ab") as file:
-                    file.write(b"more")
-                return None
-
-            pipe.write = write_and_spoil  # type: ignore[method-assign]
-            return pipe
-
-    report = push(Spoiling(), here, ["."], place=str(there)).check()  # type: ignore[arg-type]
+    opener = _Meddling(path, lambda data: bytes([data[0] ^ 1]) + data[1:])
+    report = push(opener, here, ["."], place=str(there)).check()
     assert report.again >= 1
     assert (there / "log").read_bytes() == path.read_bytes()
 
