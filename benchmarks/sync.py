@@ -82,7 +82,8 @@ def measure(place: Place, rounds: int, large: int) -> list[Row]:
     _make_files(place, large)
     _first(place, measured, f"first sync, one file of {large // MIB} MiB", "large")
     _first(place, measured, "2,000 files of 20 KiB, up", "small")
-    _down(place, measured)
+    _down(place, measured, f"one file of {large // MIB} MiB, down", "large")
+    _down(place, measured, "2,000 files of 20 KiB, down", "small")
     _unchanged(place, measured)
     _lines(place, measured)
     return measured.rows
@@ -131,14 +132,14 @@ def _first(place: Place, measured: Measured, work: str, name: str) -> None:
     )
 
 
-def _down(place: Place, measured: Measured) -> None:
-    back, source = place.folder / "back", place.at(place.here / "small")
+def _down(place: Place, measured: Measured, work: str, name: str) -> None:
+    back, source = place.folder / "back", place.at(place.here / name)
     measured.add(
-        "2,000 files of 20 KiB, down",
+        work,
         {
             "rsync": (lambda: _clear(place, back), lambda: place.rsync(source, str(back))),
             "scp": (lambda: _clear(place, back), lambda: place.scp(source, str(back))),
-            "millhand": (lambda: _clear(place, back), lambda: place.millhand(pull, "small")),
+            "millhand": (lambda: _clear(place, back), lambda: place.millhand(pull, name)),
         },
     )
 

@@ -36,6 +36,7 @@ _MOMENT_S = 0.002  # that a burst's room is waited for: enough where the pod is 
 _NAP_S = 0.0005  # between two looks at it
 _PACKETS = 1 << 10  # in a burst
 _DATA = paramiko.common.MSG_CHANNEL_DATA
+_HEAD = struct.Struct(">II")  # of data: its channel, its length
 
 
 class _Nonce:
@@ -111,6 +112,30 @@ def _await_room(channel: Any, room: int) -> None:
             return
 
 
+class _Data(Message):
+    """What came for a channel, as paramiko asks for it: the channel's number, then the bytes."""
+
+    def __init__(self, number: int, data: bytes) -> None:
+        super().__init__()
+        self._number, self._data = number, data
+
+    def get_int(self) -> int:
+        """The channel's number."""
+        return self._number
+
+    def get_binary(self) -> bytes:
+        """The bytes."""
+        return self._data
+
+    def asbytes(self) -> bytes:
+        """All of it, as in the packet."""
+        return struct.pack(">II", self._number, len(self._data)) + self._data
+
+    def get_remainder(self) -> bytes:
+        """The same: nobody asks for a part of it."""
+        return self.asbytes()
+
+
 class Packets(Packetizer):
     """What :class:`paramiko.Transport` is given as its ``packetizer_class``."""
 
@@ -123,6 +148,7 @@ class Packets(Packetizer):
         self._seal_nonce = self._unseal_nonce = _Nonce(bytes(12))
         self._plain = memoryview(bytearray(_MOST))
         self._sealed = memoryview(bytearray(_MOST + _BURST))
+        self._opened = memoryview(bytearray(_MOST))
         self._held = memoryview(bytearray(_READ + _MOST))
         self._start = self._end = 0  # of what is held
         self._number = 0  # of the next packet that comes
@@ -229,13 +255,14 @@ class Packets(Packetizer):
         at = self._start + 4
         self._start = at + size + _TAG
         sealed, length = self._held[at : self._start], self._held[at - 4 : at]
-        plain = self._unseal.decrypt(self._unseal_nonce.next(), sealed, length)
-        message = Message(plain[2 : size - plain[0]])
+        self._unseal.decrypt_into(self._unseal_nonce.next(), sealed, length, self._opened[:size])
+        padding, kind = self._opened[:2]
+        message = _message(kind, self._opened[2 : size - padding])
         message.seqno, self._number = self._number, (self._number + 1) & 0xFFFF_FFFF
         self._received += 4 + len(sealed)
         if self._received >= _KEY_BYTES:
             self._ask_for_keys()
-        return plain[1], message
+        return kind, message
 
     def _fill(self, size: int) -> None:
         """Hold so many bytes at least."""
@@ -271,3 +298,12 @@ class Packets(Packetizer):
     def _ask_for_keys(self) -> None:
         if not self.need_rekey():
             self._trigger_rekey()  # type: ignore[attr-defined]
+
+
+def _message(kind: int, rest: memoryview) -> Message:
+    """What comes after a packet's first byte; data, which is most of it, is copied once."""
+    if kind == _DATA and len(rest) >= _HEAD.size:
+        number, size = _HEAD.unpack_from(rest)
+        if size == len(rest) - _HEAD.size:
+            return _Data(number, bytes(rest[_HEAD.size :]))
+    return Message(bytes(rest))

@@ -17,6 +17,7 @@ from types import TracebackType
 import paramiko
 
 from millhand.pods.bundle import boot_argv
+from millhand.pods.ssh.chunks import keep_chunks
 from millhand.pods.ssh.faults import AgentError, ConnectionLostError, NoAgentError
 from millhand.pods.ssh.packets import send_burst
 
@@ -66,6 +67,7 @@ class Stream:
         self._channel, self._python, self._place = channel, python, place
         self._on_close: Callable[[], None] | None = on_close
         self._out = bytearray()
+        keep_chunks(channel)
         self._rest: bytes | None = None  # what came after the mark; None before the mark
         try:
             channel.exec_command(shlex.join(boot_argv(python)))

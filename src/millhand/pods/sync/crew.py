@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from millhand.pods.sync.lanes import Answer, AnswerError, Kept, Lane, Opener, le
 
 Done = Callable[[Answer | AnswerError], None]
 _QUEUE = 4 << 20
+_HANDS = 2
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class Crew:
         self.leader = leader(opener)
         self.lanes = [self.leader]
         self.greeted = self.leader.ask(hello)
+        self._hands = ThreadPoolExecutor(_HANDS, "sync writes")
         self._threads = [self._started(self._work, self.leader)]
         self._began: float | None = None
         self._carried = 0
@@ -137,6 +139,7 @@ class Crew:
         with self._lock:
             self._closed = True
             self._wake_all()
+        self._hands.shutdown()  # what has arrived is kept
         for lane in list(self.lanes):
             if lane is not self.leader:
                 lane.close()
@@ -176,7 +179,15 @@ class Crew:
             future = lane.ask(job.header, job.payload)
             if job.sent is not None:
                 job.sent()
-            future.add_done_callback(partial(self._answered, job, carrying))
+            heard = partial(self._answered, job, carrying)
+            future.add_done_callback(partial(self._handed, heard) if job.weight else heard)
+
+    def _handed(self, heard: Callable[[Future[Answer]], None], future: Future[Answer]) -> None:
+        """Let what an answer brings be checked and written while the next one arrives."""
+        try:
+            self._hands.submit(heard, future)
+        except RuntimeError:  # it is over
+            return
 
     def _next(self, carrying: _Carrying) -> _Job | None:
         with self._lock:

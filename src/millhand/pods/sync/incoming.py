@@ -13,7 +13,7 @@ from millhand.pods.sync.folders import Entry
 from millhand.pods.sync.hashes import BLOCK, whole
 from millhand.pods.sync.lanes import Answer, AnswerError
 from millhand.pods.sync.packing import inflate
-from millhand.pods.sync.store import LITERAL, MismatchError
+from millhand.pods.sync.store import LITERAL, MismatchError, digests_of
 from millhand.pods.sync.transfer import Transfer
 
 _RUN_BLOCKS = 32
@@ -136,24 +136,27 @@ class Incoming:
             data = bytes(min(int(header["zeros"]), run.literal))
         elif "packed" in header:
             data = inflate(data, run.literal)
-        if len(data) != run.literal or hashlib.sha256(data).hexdigest() != header["digest"]:
+        if len(data) != run.literal or not self._is_right(header, data):
             return self._settled(AnswerError("changed", "it is cut short"))
         self._write(run, data)
         return None
 
+    def _is_right(self, header: dict[str, Any], data: bytes) -> bool:
+        if "tag" in header:
+            return self._transfer.tagging.fits(data, str(header["tag"]))
+        return hashlib.sha256(data).hexdigest() == str(header["digest"])
+
     def _write(self, run: _Run, data: bytes) -> None:
         path, store = self._entry.path, self._transfer.store
-        plain = run.literal == run.size
-        if self._sums is not None:
-            digests = self._sums[run.first : run.first + run.count]
-        else:
-            view = memoryview(data)
-            digests = [hashlib.sha256(view[at : at + BLOCK]).digest() for at in range(0, run.size, BLOCK)]
+        ops = None if run.literal == run.size else run.ops
+        found = digests_of(data) if ops is None else None
+        digests = self._sums[run.first : run.first + run.count] if self._sums is not None else found or []
         self._digests[run.first : run.first + run.count] = digests
-        ops = None if plain else run.ops
         try:
             written = self._transfer.tried(
-                path, lambda: store.write_blocks(path, run.first, digests, ops, data), but=MismatchError
+                path,
+                lambda: store.write_blocks(path, run.first, digests, ops, data, found),
+                but=MismatchError,
             )
         except MismatchError:  # the file here, or there, is another meanwhile
             return self._settled(AnswerError("changed", ""))

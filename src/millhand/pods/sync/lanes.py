@@ -20,6 +20,7 @@ MODULES = (
             "names",
             "folders",
             "hashes",
+            "tags",
             "intake",
             "parts",
             "store",

@@ -8,12 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from typing import BinaryIO
 
 from millhand.pods.sync import chunks, cutting
 from millhand.pods.sync.base import Base, laid
-from millhand.pods.sync.buffers import Buffers
+from millhand.pods.sync.buffers import Buffers, Filled
 from millhand.pods.sync.folders import Entry, Stamp, entry_of, stamp_of
 from millhand.pods.sync.hashes import BLOCK, whole
 from millhand.pods.sync.lanes import Answer, AnswerError
@@ -112,24 +111,24 @@ class Large:
         if base.stamp == self._stamp:
             self.digests = base.here[: base.first]  # they are not read twice
             self._counted(len(self.digests) * BLOCK, reused=True)
-        while data := self._buffers.filled(file, len(self.digests) * BLOCK):
-            self._take(data, held, plan)
+        while (filled := self._buffers.filled(file, len(self.digests) * BLOCK)).data:
+            self._take(filled, held, plan)
         self._put_run()
         now = self._transfer.root.look(self.path)
         return now is not None and now[1] == self._stamp and len(self.digests) == -(-status.st_size // BLOCK)
 
-    def _take(self, data: bytearray, held: list[bytes], plan: Plan | None) -> None:
+    def _take(self, filled: Filled, held: list[bytes], plan: Plan | None) -> None:
+        data, found, tag = filled
         first, view = len(self.digests), memoryview(data)
-        blocks = [view[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
-        found = [hashlib.sha256(block).digest() for block in blocks]
         self.digests += found
         if plan or held or self._squeezes() or _ZERO_DIGEST in found:
-            for index, block, digest in zip(count(first), blocks, found):
-                self._take_one(index, block, digest, held, plan)
+            for number, digest in enumerate(found):
+                block = view[number * BLOCK : (number + 1) * BLOCK]
+                self._take_one(first + number, block, digest, held, plan)
             self._buffers.give_back(data)
         else:
             self._put_run()
-            self._put(first, found, None, data, len(data), squeeze=False)
+            self._put(first, found, None, data, len(data), squeeze=False, tag=tag)
 
     def _take_one(
         self, index: int, block: memoryview, digest: bytes, held: list[bytes], plan: Plan | None
@@ -174,9 +173,11 @@ class Large:
         data: bytes | bytearray,
         size: int,
         squeeze: bool,
+        tag: str | None = None,
     ) -> None:
         known = [digest.hex() for digest in digests]
         blocks = {"do": "blocks", "path": self.path, "first": first, "digests": known, "ops": ops}
+        blocks |= {"tag": tag} if tag else {}
         header, sent = squeezed(blocks, data, squeeze)
 
         def done(answer: Answer | AnswerError) -> None:

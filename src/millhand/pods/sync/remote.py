@@ -3,7 +3,7 @@
 Its client decides everything; it looks, reads, writes and checks below the one root that ``hello`` names.
 Each message has one answer, in order; an answer with ``error`` says why it was not done::
 
-    hello    root, session, make, durable     free                bytes free there
+    hello    root, session, make, durable, key    free            bytes free there
     ping
     compare  entries (packed)                 rows (packed): index, verdict, old size, parts left, old row
     list     path, then more                  entries (packed), more, problems
@@ -16,11 +16,11 @@ Each message has one answer, in order; an answer with ``error`` says why it was 
     sums     path                             the digests of its blocks, size, mtime_ns
     pieces   path, rule, ranges               the pieces of some groups
     small    rows, sizes, bytes               errors, one for each file that failed
-    blocks   path, first, digests, ops, bytes
+    blocks   path, first, digests, ops, tag, bytes
     finish   row                              the file takes its place
     apply    orders (packed)                  errors
     fetch    paths                            rows, sizes, bytes
-    read     path, size, mtime_ns, offset, length     bytes
+    read     path, size, mtime_ns, ranges     bytes, their tag or their digest
     bye      save                             what was learned is written down; hello may come again
 
 The client may vanish at any point: the agent ends then, and what it has of a file stays for the next.
@@ -46,6 +46,7 @@ from millhand.pods.sync.intake import Intake
 from millhand.pods.sync.names import RefusedError, is_secret
 from millhand.pods.sync.packing import from_row, inflate, pack, squeezed, to_row, unpack
 from millhand.pods.sync.store import FULL, MismatchError, Store
+from millhand.pods.sync.tags import NONCE
 
 PAGE = 1000
 _MOST = 64 * BLOCK
@@ -84,9 +85,12 @@ class Agent:
     def _unknown(self, payload: bytes, **header: Any) -> Answer:
         raise ValueError("no such message")
 
-    def on_hello(self, payload: bytes, root: str, session: str, make: bool, durable: bool) -> Answer:
-        """Begin: everything else is below ``root``."""
+    def on_hello(
+        self, payload: bytes, root: str, session: str, make: bool, durable: bool, key: str = ""
+    ) -> Answer:
+        """Begin: everything else is below ``root``; tags are taken with ``key``."""
         self.close(save=False)
+        self.intake.use(bytes.fromhex(key))
         where = Root(os.path.expanduser(root))
         if make:
             where.make()
@@ -215,10 +219,10 @@ class Agent:
         self, payload: Payload, path: str, first: int, digests: list[str], ops: Any = None, packed: int = 0
     ) -> Answer:
         """Write blocks of a large file."""
-        found = self.intake.digests(payload)
         data = inflate(bytes(payload), min(packed, _MOST)) if packed else payload
         how = None if ops is None else [(int(kind), int(offset), int(size)) for kind, offset, size in ops]
         wanted = [bytes.fromhex(text) for text in digests]
+        found = self.intake.digests(payload, wanted)
         self._store.write_blocks(path, first, wanted, how, data, found)
         return {}, b""
 
@@ -281,8 +285,15 @@ class Agent:
         if (now.st_size, now.st_mtime_ns) != (size, mtime_ns):
             raise ChangedError(path)
         if data and not data.strip(b"\0"):
-            return {"digest": hashlib.sha256(data).hexdigest(), "zeros": len(data)}, b""
-        return squeezed({"digest": hashlib.sha256(data).hexdigest()}, data, squeeze)
+            return {**self._sealed(data), "zeros": len(data)}, b""
+        return squeezed(self._sealed(data), data, squeeze)
+
+    def _sealed(self, data: bytes) -> dict[str, Any]:
+        """What tells the client that it has got these bytes."""
+        tags, nonce = self.intake.tags(), os.urandom(NONCE)
+        if tags is None:
+            return {"digest": hashlib.sha256(data).hexdigest()}
+        return {"tag": (nonce + tags.of(nonce, [data])).hex()}
 
     def close(self, save: bool = True) -> None:
         """The client is gone, or done."""

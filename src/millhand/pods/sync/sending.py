@@ -18,7 +18,7 @@ class Larges:
     def __init__(self, transfer: Transfer) -> None:
         self._transfer = transfer
         self._broken: list[Large] = []
-        self._buffers = Buffers(STRIDE)
+        self._buffers = Buffers(STRIDE, transfer.tagging)
 
     def send(self, entry: Entry, old: int, parts: bool) -> None:
         """Send a file; ``old``: bytes of the one to copy from; ``parts``: a broken session left something."""

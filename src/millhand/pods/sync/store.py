@@ -90,7 +90,7 @@ class Store:
         """
         if ops is not None:
             data, found = self._assembled(path, ops, data), None
-        if (found or _digests(data)) != digests:
+        if (found or digests_of(data)) != digests:
             raise MismatchError(path)
         with self._lock:
             try:
@@ -278,7 +278,8 @@ def with_executable(mode: int, executable: bool | None) -> int:
     return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
-def _digests(data: bytes | memoryview) -> list[bytes]:
+def digests_of(data: bytes | memoryview) -> list[bytes]:
+    """The SHA-256 of each block."""
     view = memoryview(data)
     return [hashlib.sha256(view[at : at + BLOCK]).digest() for at in range(0, len(view), BLOCK)]
 

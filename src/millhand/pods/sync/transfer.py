@@ -24,6 +24,7 @@ from millhand.pods.sync.remote import fault_of
 from millhand.pods.sync.removing import nothing_removed
 from millhand.pods.sync.report import Planned, Progress, Quiet, Report
 from millhand.pods.sync.store import MismatchError, Store
+from millhand.pods.sync.tagging import Tagging
 from millhand.pods.sync.tree import refused, shown
 
 FILES_AT_ONCE = 256
@@ -88,8 +89,10 @@ class Transfer:
         self.report = Report(dry_run=choice.dry_run)
         session = secrets.token_hex(4)
         self.store = Store(self.root, session, choice.durable)
+        self.tagging = Tagging()
         hello = {"do": "hello", "root": place, "session": session, "durable": choice.durable}
-        self.crew = Crew(opener, {**hello, "make": writes_there and not choice.dry_run})
+        hello |= {"make": writes_there and not choice.dry_run, "key": self.tagging.key.hex()}
+        self.crew = Crew(opener, hello)
         self._progress: Progress = progress or Quiet()
         self._lock = threading.Lock()
         self._began = time.monotonic()

@@ -17,6 +17,7 @@ from millhand.pods.sync.buffers import Buffers
 from millhand.pods.sync.folders import entry_of
 from millhand.pods.sync.hashes import BLOCK, STRIDE, whole
 from millhand.pods.sync.packing import to_row
+from millhand.pods.sync.tagging import Tagging
 from tests.unit.pods.sync.pipes import Pipe
 
 
@@ -27,9 +28,9 @@ def test_a_file_comes_in_buffers_that_are_used_again(
     data = os.urandom(size)
     path = tmp_path_factory.mktemp("buffers") / "file"
     path.write_bytes(data)
-    buffers, come, seen = Buffers(each), b"", set()
+    buffers, come, seen = Buffers(each, Tagging()), b"", set()
     with path.open("rb", buffering=0) as file:
-        while some := buffers.filled(file, len(come)):
+        while some := buffers.filled(file, len(come)).data:
             come += some
             seen.add(id(some))
             buffers.give_back(some)
@@ -40,12 +41,12 @@ def test_a_file_comes_in_buffers_that_are_used_again(
 def test_what_is_none_of_the_buffers_is_not_taken_for_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"12345678")
-    buffers = Buffers(4)
+    buffers = Buffers(4, Tagging())
     for other in (b"abcd", bytearray(b"abc"), bytearray()):
         buffers.give_back(other)
     with path.open("rb", buffering=0) as file:
-        assert buffers.filled(file, 0) == b"1234"
-        assert buffers.filled(file, 4) == b"5678"
+        assert buffers.filled(file, 0).data == b"1234"
+        assert buffers.filled(file, 4).data == b"5678"
 
 
 class _Agent:
@@ -99,3 +100,25 @@ def test_blocks_before_and_after_one_that_was_refused_are_their_own(agent: _Agen
     assert agent.blocks(2, two) == {}
     part = next((tmp_path / "there").glob(".millhand-*.part"))
     assert part.read_bytes() == one + two
+
+
+def test_a_file_that_grows_while_it_is_read_has_a_short_block_at_its_end_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(os.urandom(BLOCK + 100))
+    take = hashlib.sha256
+
+    def growing(data: bytes) -> object:
+        with path.open("ab") as file:
+            file.write(b"more")
+        return take(data)
+
+    monkeypatch.setattr(
+        "millhand.pods.sync.buffers.hashlib", type("H", (), {"sha256": staticmethod(growing)})
+    )
+    with path.open("rb", buffering=0) as file:
+        filled = Buffers(STRIDE, Tagging()).filled(file, 0)
+    data = filled.data
+    assert len(data) == BLOCK + 104  # the first block's reading made it grow, the last one's came too late
+    assert filled.digests == [take(data[at : at + BLOCK]).digest() for at in (0, BLOCK)]

@@ -191,7 +191,9 @@ def test_a_file_that_never_stands_still_is_a_finding(tmp_path: Path, monkeypatch
             file.write(b"more")
         return read_at(data)
 
-    monkeypatch.setattr("millhand.pods.sync.large.hashlib", type("H", (), {"sha256": staticmethod(growing)}))
+    monkeypatch.setattr(
+        "millhand.pods.sync.buffers.hashlib", type("H", (), {"sha256": staticmethod(growing)})
+    )
     report = push(Opener(), here, ["."], place=str(there))
     assert [finding.id for finding in report.findings] == ["sync.changing"]
     assert (there / "still").exists()
