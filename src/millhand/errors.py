@@ -21,6 +21,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from millhand.wording import counted
+
 Severity = Literal["error", "warning", "note"]
 
 
@@ -94,7 +96,7 @@ class FindingsError(MillhandError):
     def __init__(self, findings: Iterable[Finding], *, message: str = "") -> None:
         self.findings = tuple(findings)
         errors = sum(finding.severity == "error" for finding in self.findings)
-        super().__init__(message or f"{errors} error(s) found; nothing was written.")
+        super().__init__(message or f"{counted(errors, 'error')} found; nothing was written.")
 
     def __str__(self) -> str:
         return "\n".join([*(str(finding) for finding in self.findings), self.message])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from millhand.cli.output import counted, is_agreed, json_option, print_json, say, show_findings
+from millhand.cli.output import is_agreed, json_option, print_json, say, show_findings
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from millhand.errors import Finding

@@ -9,6 +9,7 @@ import click
 
 from millhand.cli.group import Group
 from millhand.cli.output import json_option, print_json, say, show_findings
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from millhand.dart.build import Result
@@ -118,12 +119,12 @@ def _told(done: Fetched, out: Path, *, dry_run: bool, as_json: bool) -> int:
             )
     if done.stopped is not None:
         say(f"millhand: {done.stopped.message}")
-        unlisted = f", {done.unlisted} corporation(s) not looked up yet" if done.unlisted else ""
+        unlisted = f", {counted(done.unlisted, 'corporation')} not looked up yet" if done.unlisted else ""
         say(f"Stopped: {done.fetched} fetched, {done.standing} there before, {done.due} left{unlisted}.")
         say(done.stopped.mend)
         return _FAILED
     if dry_run:
-        say(f"{len(done.filings)} filing(s), {done.standing} there already. Nothing was fetched.")
+        say(f"{counted(len(done.filings), 'filing')}, {done.standing} there already. Nothing was fetched.")
     else:
         say(f"{done.fetched} fetched, {done.standing} there before.")
         say(f"Next: millhand dart build {out} --out {out}")
@@ -206,6 +207,7 @@ def _print_built(result: Result, *, as_json: bool) -> None:
             f"{made.file}: {made.sections:,} sections, {made.passages:,} passages, {made.facts:,} sentences"
         )
     left = ", ".join(f"{reason} {count:,}" for reason, count in sorted(result.left_out.items()))
-    say(f"{result.files} file(s), {result.unchanged} unchanged; {len(result.documents)} document(s).")
+    read = counted(len(result.documents), "document")
+    say(f"{counted(result.files, 'file')}, {result.unchanged} unchanged; {read}.")
     if left:
         say(f"Left out of the sentences, as it was not sure: {left}.")

@@ -19,6 +19,7 @@ from millhand.cli.output import (
     show_findings,
     stdout,
 )
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +123,7 @@ def _print_added(added: Added, *, as_json: bool) -> None:
         answer = {"status": added.status, **msgspec.to_builtins(made), "rejected": made.rejected}
         print_json({**answer, "notes": list(added.notes), "warnings": warnings})
         return
-    click.echo(f"{made.name}: {added.status}, {made.rows:,} rows ({made.format})")
+    click.echo(f"{made.name}: {added.status}, {counted(made.rows, 'row')} ({made.format})")
     if made.rejected:
         say(f"Rows left out: {made.rejected:,}; why stands in dataset_registry/{made.name}/rejected.jsonl")
     say(f"Next: millhand data show {made.name}")

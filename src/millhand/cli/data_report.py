@@ -34,11 +34,11 @@ def report(
 ) -> None:
     """Write a page on dataset NAME: sources, steps, lengths, splits and proof, rows."""
     from millhand.datasets.registry import Registry
-    from millhand.datasets.report.markup import counted
     from millhand.datasets.report.page import FILE, make_report, render
     from millhand.datasets.standing import find_made, name_of
     from millhand.files import write_text
     from millhand.training.ruler import ruler_for
+    from millhand.wording import counted
     from millhand.workspace import find_workspace
 
     workspace = find_workspace()

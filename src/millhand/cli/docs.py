@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand.cli.group import Group
-from millhand.cli.output import counted, json_option, print_json, say, show_findings
+from millhand.cli.output import json_option, print_json, say, show_findings
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from millhand.documents.write import Result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand.cli.output import json_option, print_json, print_table, say, show_findings
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from millhand.pods.local import LocalPod
@@ -121,6 +122,6 @@ def show(diagnosis: Diagnosis) -> None:
     print_table("", ("", "found", "wanted", ""), rows)
     show_findings(diagnosis.findings)
     if diagnosis.errors:
-        say(f"{diagnosis.errors} error(s): training here would fail.")
+        say(f"{counted(diagnosis.errors, 'error')}: training here would fail.")
     elif diagnosis.can_train:
         say("It can train.")

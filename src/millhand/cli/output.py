@@ -67,11 +67,6 @@ def ask_first(question: str) -> None:
         raise click.Abort
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 file``, ``1,200 files``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def print_json(value: object) -> None:
     """Print one JSON document, keys as given, Hangul as it is."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode("utf-8"))

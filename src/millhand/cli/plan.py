@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from millhand.cli.output import json_option, print_facts, print_json, print_table, say, stdout
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -85,13 +86,13 @@ def plan(
 
 
 def _show(found: Forecast) -> None:
-    work = found.prospects[0].work
+    work, at_once = found.prospects[0].work, counted(found.setup.batch, "row")
     print_facts(
         {
             "model": f"{found.model}, {found.shape.parameters / 1e9:.2f}B parameters",
             "method": _method(found),
             "rows": _rows(found),
-            "longest": f"{work.longest:,} tokens a row at the most, {found.setup.batch} row(s) at once",
+            "longest": f"{work.longest:,} tokens a row at the most, {at_once} at once",
             "disk": _disk(found),
         }
     )
@@ -129,7 +130,7 @@ def _rows(found: Forecast) -> str:
 
 def _disk(found: Forecast) -> str:
     disk = found.disk
-    parts = f"base {_gb(disk.base)}, {disk.kept} checkpoint(s) of {_gb(disk.checkpoint)}"
+    parts = f"base {_gb(disk.base)}, {counted(disk.kept, 'checkpoint')} of {_gb(disk.checkpoint)}"
     merged = f", merged {_gb(disk.export)}" if disk.export else ""
     return f"{_gb(disk.total)} at its fullest: {parts}, result {_gb(disk.result)}{merged}"
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from millhand.cli.group import Group
-from millhand.cli.output import ask_first, counted, json_option, print_facts, print_json, say, show_findings
+from millhand.cli.output import ask_first, json_option, print_facts, print_json, say, show_findings
 from millhand.cli.place import pod_option
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from millhand.hub.facts import Override

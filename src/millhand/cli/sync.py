@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from millhand.cli.output import (
-    counted,
     is_agreed,
     json_option,
     print_facts,
@@ -22,6 +21,7 @@ from millhand.cli.output import (
     stderr,
 )
 from millhand.cli.place import open_pod
+from millhand.wording import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -18,6 +18,7 @@ from millhand.datasets.writer import RowWriter
 from millhand.documents.rows import BadRow, Item, Row, RowFile, shorten
 from millhand.errors import Finding, FindingsError
 from millhand.text.normal import nfc
+from millhand.wording import counted
 
 _MEDIA = ("images", "videos", "audios", "image", "video", "audio")
 _TICK_ROWS = 5000
@@ -118,10 +119,8 @@ class _Run:
             raise FindingsError([self._nothing()])
         if self.rejected_rows and (not self.skip_bad or not self.writer.rows):
             total = sum(self.found.counts.values())
-            counted = (
-                f"{total:,} error(s) in {self.rejected_rows:,} of {self.read:,} rows; nothing was written."
-            )
-            raise FindingsError(self.found.findings(), message=counted)
+            faults = f"{counted(total, 'error')} in {self.rejected_rows:,} of {counted(self.read, 'row')}"
+            raise FindingsError(self.found.findings(), message=f"{faults}; nothing was written.")
 
     def _nothing(self) -> Finding:
         table = self.file.kind == "table"

@@ -18,6 +18,7 @@ from millhand.documents.pdf_tables import PageTables, find_tables
 from millhand.documents.source import Source, broken, make_document
 from millhand.errors import Finding, Severity
 from millhand.text.numbering import split_marker, split_step
+from millhand.wording import counted
 
 Progress = Callable[[int, int], None]
 _HEADING_PAGES = 3  # a title stands on the first pages
@@ -253,7 +254,7 @@ def _cut(source: Source, pages: int) -> Finding:
     return Finding(
         id="pdf.cut",
         severity="warning",
-        message=f"ends early; {pages} page(s) could be read",
+        message=f"ends early; {counted(pages, 'page')} could be read",
         file=source.name,
         why="Pages behind them may be missing.",
         mend="Fetch it again.",

@@ -63,7 +63,7 @@ def test_faults_are_listed_with_their_places_and_nothing_is_written(
     assert "error qa.csv, row 3, column 답변: the answer is empty  [data.empty-output]" in result.stderr
     assert "error qa.csv, row 4, column 질문: nothing is asked" in result.stderr
     assert "error qa.csv, row 5: has 3 cells where the header has 2" in result.stderr
-    assert "3 error(s) in 3 of 4 rows; nothing was written." in result.stderr
+    assert "3 errors in 3 of 4 rows; nothing was written." in result.stderr
     assert [entry.name for entry in workspace.registry.iterdir()] == ["dataset_info.json"]
     as_json = json.loads(millhand("data", "add", path, "--json").stdout)
     assert [finding["row"] for finding in as_json["findings"]] == [3, 4, 5]

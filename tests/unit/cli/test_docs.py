@@ -69,7 +69,7 @@ def test_a_faulty_file_is_listed_and_the_others_go_on(folder: Path, millhand: Mi
         ("none.txt", "documents.no-file"),
         ("a.hwp", "documents.unknown-kind"),
     ]
-    assert "5 error(s)" not in result.stdout
+    assert "5 errors" not in result.stdout
     assert "locked.pdf" in result.stderr
     assert [file.name for file in (folder / "out").iterdir()] == ["매뉴얼.md"]
 

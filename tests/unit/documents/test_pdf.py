@@ -138,7 +138,7 @@ def test_a_cut_file_is_told_whether_it_opens_or_not(tmp_path: Path) -> None:
     path.write_bytes(whole[:400])
     assert fault(path)[::2] == ("pdf.broken", "ends early")
     path.write_bytes(whole[: whole.index(b"startxref")])
-    assert fault(path) == ("pdf.cut", "warning", "ends early; 1 page(s) could be read")
+    assert fault(path) == ("pdf.cut", "warning", "ends early; 1 page could be read")
 
 
 @pytest.mark.parametrize("cut", range(0, 100, 7))

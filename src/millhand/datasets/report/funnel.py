@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from millhand.datasets.built import Built, StepReport
 from millhand.datasets.report.figures import bar
-from millhand.datasets.report.markup import Html, counted, el, join, number
+from millhand.datasets.report.markup import Html, el, join, number
 from millhand.datasets.steps.base import TAKEN, Sample, Tally
 from millhand.documents.rows import shorten
+from millhand.wording import counted
 
 _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
 _MOST_SAMPLES = 12

@@ -13,12 +13,13 @@ from millhand.datasets.built import Built, StepReport
 from millhand.datasets.report.facts import Facts
 from millhand.datasets.report.figures import bar
 from millhand.datasets.report.funnel import chip, difference
-from millhand.datasets.report.markup import Html, counted, el, join, number, share, table
+from millhand.datasets.report.markup import Html, el, join, number, share, table
 from millhand.datasets.report.sections import section, step_called, steps_called
 from millhand.datasets.review.corrections import Correction
 from millhand.datasets.steps.base import TAKEN
 from millhand.documents.rows import shorten
 from millhand.text.pii import veiled
+from millhand.wording import counted
 
 _MOST = 30
 _NOT_MADE = "data.not-made."

@@ -43,11 +43,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def counted(count: int, name: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
-
-
 def share(part: float, whole: float) -> str:
     """``12.3%``; ``<0.1%`` for what is not nothing."""
     per_cent = 100 * part / whole if whole else 0.0

@@ -11,9 +11,10 @@ from millhand.datasets.built import Built, StepReport
 from millhand.datasets.report.facts import Crossing, Facts, Ruler, Shown
 from millhand.datasets.report.figures import bar, histogram, stacked
 from millhand.datasets.report.funnel import chip, funnel, samples
-from millhand.datasets.report.markup import Html, counted, el, join, number, share, table
+from millhand.datasets.report.markup import Html, el, join, number, share, table
 from millhand.errors import Finding
 from millhand.text.pii import LABELS, veiled
+from millhand.wording import counted
 
 _LABELS = {str(kind): label.strip("[]") for kind, label in LABELS.items()}
 _LONGEST = 1500

@@ -26,6 +26,7 @@ from millhand.datasets.steps.keys import (
 )
 from millhand.datasets.steps.quotas import Group, deal
 from millhand.errors import Finding, MillhandError
+from millhand.wording import counted
 
 By = Literal["document", "section", "record"]
 Stratify = Literal["none", "kind", "document", "heading", "answer", "generator"]
@@ -205,7 +206,9 @@ def _stratum(options: Options, piece: Piece) -> str:
 def _findings(options: Options, pieces: Counter[Split], groups: list[Group]) -> Iterator[Finding]:
     total = max(1, pieces.total())
     largest = max((group.weight for group in groups), default=0)
-    because = f"the largest of {len(groups)} group(s) that must stay whole holds {largest / total:.0%}"
+    because = (
+        f"the largest of {counted(len(groups), 'group')} that must stay whole holds {largest / total:.0%}"
+    )
     wanted = {name: share for name, share in options.shares.items() if share}
     empty = [name for name in wanted if groups and not pieces[name]]
     uneven = [

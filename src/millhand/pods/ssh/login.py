@@ -14,6 +14,7 @@ from paramiko.pkey import PublicBlob, UnknownKeyType
 
 from millhand.pods.ssh.address import Address, default_keys
 from millhand.pods.ssh.faults import ConnectError, UnreachableError
+from millhand.wording import counted
 
 _KEY_FAULTS = (paramiko.SSHException, UnknownKeyType, UnsupportedAlgorithm, ValueError, TypeError)
 
@@ -170,7 +171,7 @@ def _refused(address: Address, attempts: _Attempts) -> ConnectError:
             mend="Make one: `ssh-keygen -t ed25519`, and put its .pub on the machine: `ssh-copy-id`.",
         )
     return ConnectError(
-        f"{address} takes none of the {attempts.tried} key(s) that were tried. Is the user right?",
+        f"{address} takes none of the {counted(attempts.tried, 'key')} that were tried. Is the user right?",
         mend=f"Put your public key there: `ssh-copy-id -p {address.port} {address.user}@{address.host}`. "
         "A RunPod pod takes the key that was in PUBLIC_KEY when it was made.",
     )

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from millhand.datasets.report.figures import bar, histogram, stacked
 from millhand.datasets.report.funnel import difference
-from millhand.datasets.report.markup import counted, el, join, share, text
+from millhand.datasets.report.markup import el, join, share, text
 from millhand.text.lengths import Bucket, Lengths
+from millhand.wording import counted
 
 
 class Read(HTMLParser):
