@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -98,6 +99,34 @@ def test_a_burst_arrives_as_packets_of_its_channel(size: int, most: int, seed: i
                 arrived += part
             assert arrived == data[:size]
             sending.join()
+
+
+@given(number=st.integers(0, 2**32 - 1), data=st.binary(max_size=3000), over=st.integers(-2, 2))
+def test_data_is_given_as_paramiko_gives_it(number: int, data: bytes, over: int) -> None:
+    """Also where a packet says that there is more of it, or less, than there is."""
+    size = max(0, len(data) + over)
+    sent = struct.pack(">BII", 94, number, size) + data
+    heard = []
+    for kind in (Packets, Packetizer):
+        one, other = socket.socketpair()
+        with one, other:
+            sender, receiver = _keyed(Packetizer(_Socket(one))), _keyed(kind(_Socket(other)))  # type: ignore[arg-type]
+            sender.send_message(Message(sent))
+            ptype, message = receiver.read_message()
+            assert ptype == 94
+            assert message.asbytes() == sent[1:]
+            heard.append((message.get_int(), message.get_binary()))
+    assert heard[0] == heard[1]
+
+
+def test_a_packet_that_is_nothing_but_padding_is_no_packet() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        receiver = _keyed(Packets(_Socket(other)))  # type: ignore[arg-type]
+        plain, size = bytes([255, 94]) + bytes(14), (16).to_bytes(4, "big")
+        one.sendall(size + AESGCM(_KEY).encrypt(_IV, plain, size))
+        with pytest.raises(SSHException, match="no packet"):
+            receiver.read_message()
 
 
 class _Channel:

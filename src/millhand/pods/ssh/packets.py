@@ -131,10 +131,6 @@ class _Data(Message):
         """All of it, as in the packet."""
         return struct.pack(">II", self._number, len(self._data)) + self._data
 
-    def get_remainder(self) -> bytes:
-        """The same: nobody asks for a part of it."""
-        return self.asbytes()
-
 
 class Packets(Packetizer):
     """What :class:`paramiko.Transport` is given as its ``packetizer_class``."""
@@ -257,6 +253,8 @@ class Packets(Packetizer):
         sealed, length = self._held[at : self._start], self._held[at - 4 : at]
         self._unseal.decrypt_into(self._unseal_nonce.next(), sealed, length, self._opened[:size])
         padding, kind = self._opened[:2]
+        if padding > size - 2:
+            raise SSHException("What comes is no packet.")
         message = _message(kind, self._opened[2 : size - padding])
         message.seqno, self._number = self._number, (self._number + 1) & 0xFFFF_FFFF
         self._received += 4 + len(sealed)

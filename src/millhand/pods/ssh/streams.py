@@ -17,9 +17,9 @@ from types import TracebackType
 import paramiko
 
 from millhand.pods.bundle import boot_argv
-from millhand.pods.ssh.chunks import keep_chunks
 from millhand.pods.ssh.faults import AgentError, ConnectionLostError, NoAgentError
 from millhand.pods.ssh.packets import send_burst
+from millhand.pods.ssh.received import keep_pieces
 
 MARK = "millhand-agent "
 START_S = 60.0  # a Python on a cold network volume
@@ -67,7 +67,7 @@ class Stream:
         self._channel, self._python, self._place = channel, python, place
         self._on_close: Callable[[], None] | None = on_close
         self._out = bytearray()
-        keep_chunks(channel)
+        keep_pieces(channel)
         self._rest: bytes | None = None  # what came after the mark; None before the mark
         try:
             channel.exec_command(shlex.join(boot_argv(python)))

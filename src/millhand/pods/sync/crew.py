@@ -39,6 +39,8 @@ class _Carrying:
 class Crew:
     """One agent that is asked everything, and others that help to carry; jobs go to whoever is free.
 
+    What answers bring is worked on by hands, beside the listening.
+
     Args:
         opener: Starts agents.
         hello: The first message to each.
@@ -58,6 +60,7 @@ class Crew:
         self.lanes = [self.leader]
         self.greeted = self.leader.ask(hello)
         self._hands = ThreadPoolExecutor(_HANDS, "sync writes")
+        self._free = threading.Semaphore(2 * _HANDS)
         self._threads = [self._started(self._work, self.leader)]
         self._began: float | None = None
         self._carried = 0
@@ -183,11 +186,23 @@ class Crew:
             future.add_done_callback(partial(self._handed, heard) if job.weight else heard)
 
     def _handed(self, heard: Callable[[Future[Answer]], None], future: Future[Answer]) -> None:
-        """Let what an answer brings be checked and written while the next one arrives."""
+        """Let what an answer brings be checked and written while the next one arrives.
+
+        Few may wait: where writing is slower than the line, the line waits.
+        """
+        self._free.acquire()
+
+        def done() -> None:
+            try:
+                heard(future)
+            finally:
+                self._free.release()
+
         try:
-            self._hands.submit(heard, future)
-        except RuntimeError:  # it is over
-            return
+            self._hands.submit(done)
+        except RuntimeError as error:  # it is over, or no thread can be had
+            self._free.release()
+            self.fail(error)
 
     def _next(self, carrying: _Carrying) -> _Job | None:
         with self._lock:

@@ -27,12 +27,14 @@ class Intake:
         self._blocks = self._buffer[:0]
         self._digests: list[bytes] | None = None
         self._tagged = False
-        self._key = b""
+        self._able, self._key = True, b""
         self._tags: Tags | None = None
 
     def use(self, key: bytes) -> None:
-        """Tags are taken with this key from now on."""
-        self._key, self._tags = key, None
+        """Tags are taken with this key from now on; with none there are none."""
+        self._key = key
+        if self._tags is not None and key:
+            self._tags.use(key)
 
     def read(self, reader: Any, header: dict[str, Any], size: int) -> Payload:
         """Read the payload that follows a header, whose ``tag`` is taken away.
@@ -56,12 +58,12 @@ class Intake:
 
     def tags(self) -> Tags | None:
         """What takes tags; None where this Python cannot, or there is no key."""
-        if self._tags is None and self._key:
+        if self._tags is None and self._able and self._key:
             try:
                 self._tags = Tags(self._key)
-            except (ImportError, OSError, AttributeError, ValueError):  # not with this Python's OpenSSL
-                self._key = b""
-        return self._tags
+            except Exception:  # noqa: BLE001 - whatever this Python lacks for it, SHA-256 does it
+                self._able = False
+        return self._tags if self._key else None
 
     def _pieces(self, reader: Any, start: int, end: int) -> Iterator[memoryview]:
         for at in range(start, end, _PIECE):

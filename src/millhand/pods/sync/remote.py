@@ -3,7 +3,7 @@
 Its client decides everything; it looks, reads, writes and checks below the one root that ``hello`` names.
 Each message has one answer, in order; an answer with ``error`` says why it was not done::
 
-    hello    root, session, make, durable, key    free            bytes free there
+    hello    root, session, make, durable, key     free           bytes free there
     ping
     compare  entries (packed)                 rows (packed): index, verdict, old size, parts left, old row
     list     path, then more                  entries (packed), more, problems
@@ -15,12 +15,12 @@ Each message has one answer, in order; an answer with ``error`` says why it was 
     sign     path, rule, start                the groups of a file from there on
     sums     path                             the digests of its blocks, size, mtime_ns
     pieces   path, rule, ranges               the pieces of some groups
-    small    rows, sizes, bytes               errors, one for each file that failed
-    blocks   path, first, digests, ops, tag, bytes
+    small    rows, packed, bytes              errors, one for each file that failed
+    blocks   path, first, digests, ops, tag, packed, bytes
     finish   row                              the file takes its place
     apply    orders (packed)                  errors
-    fetch    paths                            rows, sizes, bytes
-    read     path, size, mtime_ns, ranges     bytes, their tag or their digest
+    fetch    paths, squeeze                   rows, packed, bytes
+    read     path, size, mtime_ns, ranges, squeeze     tag or digest, zeros, packed, bytes
     bye      save                             what was learned is written down; hello may come again
 
 The client may vanish at any point: the agent ends then, and what it has of a file stays for the next.
@@ -361,7 +361,7 @@ def main() -> None:
     reader, writer = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr
     _widen(reader.fileno(), writer.fileno())
-    gc.disable()  # nothing here makes cycles; looking for them takes a tenth of the time
+    gc.disable()  # nothing here goes on making cycles; looking for them takes a tenth of the time
     agent = Agent()
     try:
         while True:

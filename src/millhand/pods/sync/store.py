@@ -1,6 +1,6 @@
 """What receives: files whole or not at all, below one root. Both sides use it; this file travels.
 
-A file is written beside its place, checked against its digest, and renamed. Without ``durable`` nothing is
+A file is written beside its place, once what arrived was checked, and renamed. Without ``durable`` nothing is
 flushed to the disk: a cut, a kill or a full disk leaves the old file or the new one; a power failure may
 leave what the file system leaves of a file just renamed: the next sync sees that by its bytes.
 """

@@ -1,11 +1,12 @@
 """Tags of blocks on their way: they tell whether what arrived is what was sent. This file travels.
 
-A tag is the GMAC of what is in a message (NIST SP 800-38D): what AES-128-GCM gives for data that it does not
-encrypt, under a key that is drawn for each sync and a nonce that is drawn for each message. It finds a change
-as surely as comparing SHA-256s does, in a tenth of the time. What identifies a file is still its SHA-256.
+A tag is the GMAC (NIST SP 800-38D) of what a message brings, before compression: what AES-128-GCM gives for
+data that it does not encrypt, under a key that is drawn for each sync and a nonce that is drawn for each
+message. It finds a change as surely as comparing SHA-256s does, in a tenth of the time. What identifies a
+file is still its SHA-256.
 
 The standard library has no AES, but OpenSSL has, which comes with its hashlib. Where that cannot be reached
-nobody takes tags there. That need not be known beforehand: SHA-256 does it where a tag is missing, or wrong.
+an agent takes no tags, and SHA-256 does it. Nobody needs to know that beforehand.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 NONCE = 12
 TAG = 16
 KEY = 16
+# AES-128-GCM's first test case in its specification (McGrew and Viega, 2005): nothing, under zeros.
+_OF_NOTHING = "58e2fccefa7e3061367f1d57a4e7455a"
 _GET_TAG = 0x10  # EVP_CTRL_AEAD_GET_TAG in openssl/evp.h
 # What each call takes and gives: pointers and integers.
 _CALLS = {
@@ -42,8 +45,6 @@ class Tags:
         import _hashlib  # both are for those who have something to check
         import ctypes
 
-        if len(key) != KEY:
-            raise ValueError("a key has 16 bytes")
         self._library = ctypes.CDLL(getattr(_hashlib, "__file__", None))  # with all that it is linked to
         kinds = {"p": ctypes.c_void_p, "i": ctypes.c_int}
         for name, (takes, gives) in _CALLS.items():
@@ -52,8 +53,22 @@ class Tags:
         self._at, self._byte = ctypes.addressof, ctypes.c_char
         self._tag, self._count = ctypes.create_string_buffer(TAG), ctypes.pointer(ctypes.c_int())
         self._context = self._library.EVP_CIPHER_CTX_new()
-        self._do("EVP_EncryptInit_ex", self._library.EVP_aes_128_gcm(), None, key, None)
-        self.of(bytes(NONCE), ())  # if it does not work, that shows now, and not in the middle of a message
+        if not self._context:
+            raise ValueError("OpenSSL has no memory")
+        self._do("EVP_EncryptInit_ex", self._library.EVP_aes_128_gcm(), None, bytes(KEY), None)
+        if self.of(bytes(NONCE), ()).hex() != _OF_NOTHING:
+            raise ValueError("OpenSSL takes other tags")
+        self.use(key)
+
+    def use(self, key: bytes) -> None:
+        """Change the key.
+
+        Raises:
+            ValueError: It has not 16 bytes.
+        """
+        if len(key) != KEY:
+            raise ValueError("a key has 16 bytes")
+        self._do("EVP_EncryptInit_ex", None, None, key, None)
 
     def of(self, nonce: bytes, pieces: Iterable[bytes | memoryview]) -> bytes:
         """The tag (16 bytes) of pieces, one after the other; a view must be of memory that can be written.

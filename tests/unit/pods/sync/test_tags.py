@@ -19,22 +19,16 @@ from hypothesis import strategies as st
 from millhand.pods import wire
 from millhand.pods.sync.hashes import BLOCK, STRIDE
 from millhand.pods.sync.intake import Intake
+from millhand.pods.sync.pull import pull
 from millhand.pods.sync.tagging import Tagging
 from millhand.pods.sync.tags import KEY, NONCE, TAG, Tags
-from tests.unit.pods.sync.pipes import Pipe
-
-# The first test case of AES-128-GCM's specification (McGrew and Viega): nothing under keys of zeros.
-_OF_NOTHING = "58e2fccefa7e3061367f1d57a4e7455a"
+from tests.unit.pods.sync.pipes import Opener, Pipe
 
 
 def _tag(tagging: Tagging, data: bytes) -> str:
     tag = tagging.begin()
     tag.update(data)
     return tag.text()
-
-
-def test_the_tag_of_nothing_is_the_one_in_the_specification() -> None:
-    assert Tags(bytes(KEY)).of(bytes(NONCE), []).hex() == _OF_NOTHING
 
 
 @given(data=st.binary(max_size=100_000), cuts=st.lists(st.integers(0, 100_000), max_size=5))
@@ -148,6 +142,9 @@ class _Agent:
 
     def __init__(self, root: Path, key: str) -> None:
         self.pipe = Pipe()
+        self.hello(root, key)
+
+    def hello(self, root: Path, key: str) -> None:
         hello = {"do": "hello", "root": str(root), "session": "0" * 8, "make": True, "durable": False}
         self.ask({**hello, "key": key})
 
@@ -161,6 +158,41 @@ def agent(tmp_path: Path, tagging: Tagging) -> Iterator[_Agent]:
     agent = _Agent(tmp_path, tagging.key.hex())
     yield agent
     agent.pipe.close()
+
+
+def test_an_agent_that_is_kept_takes_the_tags_of_each_sync(agent: _Agent, tmp_path: Path) -> None:
+    data = os.urandom(1000)
+    (tmp_path / "model").write_bytes(data)
+    status = (tmp_path / "model").stat()
+    about = {"path": "model", "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    for tagging in (Tagging(), Tagging()):
+        agent.hello(tmp_path, tagging.key.hex())
+        header, got = agent.ask({"do": "read", **about, "ranges": [[0, 1000]], "squeeze": False})
+        assert tagging.fits(got, header["tag"])
+
+
+def test_a_library_that_takes_other_tags_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("millhand.pods.sync.tags._OF_NOTHING", "00" * TAG)
+    with pytest.raises(ValueError, match="other tags"):
+        Tags(bytes(KEY))
+
+
+def test_what_comes_with_a_wrong_tag_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    (there / "model").write_bytes(os.urandom(3 * BLOCK))
+    right, seen = Tagging.fits, list[str]()
+
+    def fits(tagging: Tagging, data: bytes, text: str) -> bool:
+        seen.append(text)
+        return right(tagging, data[::-1] if len(seen) == 2 else data, text)
+
+    monkeypatch.setattr(Tagging, "fits", fits)
+    report = pull(Opener(), here, ["."], place=str(there)).check()
+    assert report.again == 1
+    assert (here / "model").read_bytes() == (there / "model").read_bytes()
 
 
 def test_an_agent_writes_what_is_right_by_its_tag_or_by_its_digest_and_nothing_else(

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from paramiko.buffered_pipe import BufferedPipe
 from paramiko.channel import Channel
 
-from millhand.pods.ssh.chunks import keep_chunks
+from millhand.pods.ssh.received import keep_pieces
 
 _STEPS = st.lists(st.one_of(st.binary(max_size=20), st.integers(0, 30), st.none()), max_size=30)
 
 
 def _kept() -> BufferedPipe:
     channel = Channel(1)
-    keep_chunks(channel)
+    keep_pieces(channel)
     return channel.in_buffer
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any
 
 
-class Chunks:
+class Pieces:
     """Bytes in the pieces in which they came. paramiko's own buffer copies each byte three times more.
 
     It takes the place of the ``array`` in a :class:`paramiko.buffered_pipe.BufferedPipe`, which locks it, and
@@ -22,12 +22,13 @@ class Chunks:
 
     def frombytes(self, data: bytes) -> None:
         """Add bytes at the end."""
-        self._pieces.append(data)
+        if data:
+            self._pieces.append(data)
         self._size += len(data)
 
-    def __getitem__(self, part: slice) -> Chunks:
+    def __getitem__(self, part: slice) -> Pieces:
         """The first so many."""
-        found, left = Chunks(), self._upto(part)
+        found, left = Pieces(), self._upto(part)
         for piece in self._pieces:
             if left <= 0:
                 break
@@ -53,6 +54,6 @@ class Chunks:
         return b"".join(self._pieces)
 
 
-def keep_chunks(channel: Any) -> None:
+def keep_pieces(channel: Any) -> None:
     """Let a ``paramiko.Channel``, on which nothing has come yet, keep what it receives in this way."""
-    channel.in_buffer._buffer = Chunks()
+    channel.in_buffer._buffer = Pieces()
