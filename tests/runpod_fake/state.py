@@ -262,9 +262,11 @@ class FakeRunPod:
 
     def restart(self, pod: FakePod) -> None:
         """Start its container anew: another port, an empty container disk."""
-        pod.address, pod.running_s = None, None
+        with self.lock:  # nobody who asks after it boots it a second time
+            pod.address, pod.running_s, pod.booting = None, None, True
         address = self.machines.restart(pod.id)
-        pod.address, pod.running_s = address, self.clock.now()
+        with self.lock:
+            pod.address, pod.booting, pod.running_s = address, False, self.clock.now()
 
     def terminate(self, pod: FakePod) -> None:
         """Delete it."""

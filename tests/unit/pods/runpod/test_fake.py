@@ -93,6 +93,25 @@ def test_a_restart_changes_the_port_and_the_host_keys(fake: FakeRunPod, url: str
     assert fake.machines.log(pod.id) != before[1]
 
 
+def test_a_pod_that_is_restarting_is_not_booted_by_who_asks_after_it(
+    fake: FakeRunPod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = fake.plant("mine", ports=["22/tcp"])
+    fake.clock.advance(10)
+    fake.settle()
+    restart, booted = fake.machines.restart, list(fake.machines.booted)
+
+    def asked_after_meanwhile(pod_id: str) -> tuple[str, int]:
+        fake.settle()
+        assert fake.status(pod) == "STARTING"
+        return restart(pod_id)
+
+    monkeypatch.setattr(fake.machines, "restart", asked_after_meanwhile)
+    fake.restart(pod)
+    assert fake.machines.booted == booted
+    assert fake.status(pod) == "RUNNING"
+
+
 def test_a_pods_own_key_ends_that_pod_and_does_nothing_else(fake: FakeRunPod, url: str) -> None:
     pod, other = fake.plant("mine"), fake.plant("other")
     assert ask(fake, url, "GET", f"/pods/{pod.id}", key=pod.key).status_code == 403
