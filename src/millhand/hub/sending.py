@@ -26,9 +26,9 @@ from millhand.hub.target import Target
 
 # In the order in which they import each other.
 MODULES = (
-    "millhand", "millhand.errors", "millhand.shell", "millhand.hub.target", "millhand.hub.errors",
-    "millhand.hub.stopping", "millhand.hub.client", "millhand.hub.listing", "millhand.hub.access",
-    "millhand.hub.publish", "millhand.hub.sending",
+    "millhand", "millhand.wording", "millhand.errors", "millhand.shell", "millhand.hub.target",
+    "millhand.hub.errors", "millhand.hub.stopping", "millhand.hub.client", "millhand.hub.listing",
+    "millhand.hub.access", "millhand.hub.publish", "millhand.hub.sending",
 )  # fmt: skip
 ENTRY = "import sys; sys.exit(millhand.hub.sending.main(sys.argv[1:]))"
 
