@@ -136,7 +136,7 @@ def test_of_several_keys_the_one_that_is_taken_opens(opened: Opener, sshd: Sshd,
         make_key(path)
     keys = (*files, *sshd.address.key_files)
     assert opened(lambda: replace(sshd.address, key_files=keys)).folder
-    with pytest.raises(ConnectError, match=r"none of the 2 key\(s\)"):
+    with pytest.raises(ConnectError, match=r"none of the 2 keys"):
         opened(lambda: replace(sshd.address, key_files=tuple(files))).run(Command(("true",)))
 
 
