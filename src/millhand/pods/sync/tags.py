@@ -42,14 +42,9 @@ class Tags:
     """
 
     def __init__(self, key: bytes) -> None:
-        import _hashlib  # both are for those who have something to check
-        import ctypes
+        import ctypes  # for those who have something to check
 
-        self._library = ctypes.CDLL(getattr(_hashlib, "__file__", None))  # with all that it is linked to
-        kinds = {"p": ctypes.c_void_p, "i": ctypes.c_int}
-        for name, (takes, gives) in _CALLS.items():
-            call = getattr(self._library, name)
-            call.argtypes, call.restype = [kinds[kind] for kind in takes], kinds[gives]
+        self._library = _openssl()
         self._at, self._byte = ctypes.addressof, ctypes.c_char
         self._tag, self._count = ctypes.create_string_buffer(TAG), ctypes.pointer(ctypes.c_int())
         self._context = self._library.EVP_CIPHER_CTX_new()
@@ -91,3 +86,15 @@ class Tags:
     def _do(self, name: str, *arguments: object) -> None:
         if getattr(self._library, name)(self._context, *arguments) != 1:
             raise ValueError(f"{name} failed")
+
+
+def _openssl() -> Any:
+    import _hashlib
+    import ctypes
+
+    library = ctypes.CDLL(getattr(_hashlib, "__file__", None))  # with all that it is linked to
+    kinds = {"p": ctypes.c_void_p, "i": ctypes.c_int}
+    for name, (takes, gives) in _CALLS.items():
+        call = getattr(library, name)
+        call.argtypes, call.restype = [kinds[kind] for kind in takes], kinds[gives]
+    return library

@@ -8,6 +8,7 @@ from typing import Any
 
 from millhand.errors import Finding
 from millhand.training.check.subject import Config
+from millhand.wording import counted
 
 
 def check_split(config: Config, rows: int) -> Iterator[Finding]:
@@ -21,7 +22,7 @@ def check_split(config: Config, rows: int) -> Iterator[Finding]:
         few = rows == 1
         yield config.finding(
             "data.val-size", "error", "val_size",
-            f"val_size {size} leaves nothing of {rows:,} row{'' if few else 's'}.",
+            f"val_size {size} leaves nothing of {counted(rows, 'row')}.",
             "datasets refuses the split: a number from 1 counts rows, one below 1 is a part, rounded up.",
             "Add rows, or take val_size out." if few else "Write `val_size: 0.1`.",
         )  # fmt: skip
